@@ -1,0 +1,226 @@
+"""`Module`, the base of every layer and network, and `Sequential`, a chain of them.
+
+A module is a plain class: it sets tensors and other modules as attributes and defines `forward`.
+Nothing is registered; the methods here walk the attributes in the order in which they were set, into
+lists, tuples and dicts. A floating-point tensor that requires grad is a parameter; any other tensor
+(running statistics) is state that is saved with it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor
+
+
+class Module:
+    """The base of layers and networks. Subclasses set attributes in `__init__` and define `forward`.
+
+    >>> class Line(Module):
+    ...     def __init__(self):
+    ...         self.slope = Tensor([2.0], requires_grad=True)
+    ...     def forward(self, x):
+    ...         return x * self.slope
+    >>> line = Line()
+    >>> line(Tensor([3.0]))
+    tensor([6.], dtype=float32, requires_grad=True)
+    >>> [name for name, _ in line.named_parameters()]
+    ['slope']
+    """
+
+    training: bool = True  # switched by train() and eval(); Dropout and BatchNorm look at it
+
+    def forward(self, *inputs: Any) -> Any:
+        """What the module computes. Defined by each subclass, called through `module(...)`."""
+        raise NotImplementedError(f"{type(self).__name__} does not define forward")
+
+    def __call__(self, *inputs: Any) -> Any:
+        return self.forward(*inputs)
+
+    # --- what it holds ----------------------------------------------------------------------------
+
+    def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Every tensor in the module and the modules within, each once, by its first name."""
+        seen: set[int] = set()
+        for name, value in _walk(self):
+            if isinstance(value, Tensor) and id(value) not in seen:
+                seen.add(id(value))
+                yield name, value
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """The tensors that require grad, with names like `layers.0.kernel`, in definition order."""
+        return ((name, tensor) for name, tensor in self.named_tensors() if tensor.requires_grad)
+
+    def parameters(self) -> Iterator[Tensor]:
+        """The tensors that require grad, in definition order, shared ones once."""
+        return (tensor for _, tensor in self.named_parameters())
+
+    def named_modules(self) -> Iterator[tuple[str, Module]]:
+        """This module (named "") and every module within, each once, in definition order."""
+        seen: set[int] = set()
+        for name, value in _walk(self):
+            if isinstance(value, Module) and id(value) not in seen:
+                seen.add(id(value))
+                yield name, value
+
+    # --- saving and copying -----------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
+        """A copy of every tensor's array, by name; running statistics included."""
+        return {name: tensor.data.copy() for name, tensor in self.named_tensors()}
+
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
+        """Write the arrays of a state dict into the tensors of the same names.
+
+        Nothing is written unless everything fits. Without `strict`, names that only one side has are
+        passed over.
+
+        Raises:
+            ValueError: a name is missing or not known (if strict), or a shape differs.
+        """
+        own = dict(self.named_tensors())
+        arrays = {
+            name: value.data if isinstance(value, Tensor) else np.asarray(value)
+            for name, value in state.items()
+        }
+        missing = [name for name in own if name not in arrays]
+        unknown = [name for name in arrays if name not in own]
+        where = f"{type(self).__name__}.load_state_dict"
+        if strict and (missing or unknown):
+            raise ValueError(
+                f"{where}: missing {missing}, not known {unknown}; the state is of another network, or "
+                "use strict=False to load what both have"
+            )
+        for name, array in arrays.items():
+            if name in own and array.shape != own[name].shape:
+                raise ValueError(
+                    f"{where}: {name} has shape {array.shape} in the state and {own[name].shape} here"
+                )
+            if name in own and not np.can_cast(array.dtype, own[name].dtype, "same_kind"):
+                raise ValueError(
+                    f"{where}: {name} has dtype {array.dtype} in the state and {own[name].dtype} here"
+                )
+        for name, array in arrays.items():
+            if name in own:
+                own[name].data[...] = array
+
+    def astype(self, dtype: Any) -> Module:
+        """A copy with all floating-point tensors in another dtype (float64 for gradient checks)."""
+        clone = copy.deepcopy(self)
+        for _, tensor in clone.named_tensors():
+            if tensor.dtype.kind == "f":
+                tensor.data = tensor.data.astype(dtype)
+                tensor.grad = None
+        return clone
+
+    # --- modes ------------------------------------------------------------------------------------
+
+    def train(self, mode: bool = True) -> Module:
+        """Switch the module and all within to training: dropout drops, batch norm uses the batch."""
+        for _, module in self.named_modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Module:
+        """Switch the module and all within to evaluation."""
+        return self.train(False)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    # --- printing ---------------------------------------------------------------------------------
+
+    def extra_repr(self) -> str:
+        """What stands in the brackets of `repr`, for modules that hold no others."""
+        return ""
+
+    def __repr__(self) -> str:
+        children = [
+            (name, value)
+            for name, value in _children(vars(self).items())
+            if isinstance(value, Module)
+        ]
+        if not children:
+            return f"{type(self).__name__}({self.extra_repr()})"
+        lines = [
+            f"  ({name}): " + repr(module).replace("\n", "\n  ") for name, module in children
+        ]
+        return "\n".join([f"{type(self).__name__}(", *lines, ")"])
+
+
+class Sequential(Module):
+    """Layers applied one after the other.
+
+    >>> from minigrad import nn
+    >>> nn.Sequential(nn.Dense(3, 5), nn.ReLU(), nn.Dense(5, 2))
+    Sequential(
+      (layers.0): Dense(3, 5)
+      (layers.1): ReLU()
+      (layers.2): Dense(5, 2)
+    )
+    """
+
+    def __init__(self, *layers: Module) -> None:
+        for index, layer in enumerate(layers):
+            if not callable(layer):
+                raise TypeError(
+                    f"Sequential: layer {index} is {type(layer).__name__}, not a Module; give the "
+                    "layers as separate arguments"
+                )
+        self.layers = list(layers)
+
+    def forward(self, x: Any) -> Any:
+        """x through every layer in turn."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self.layers)
+
+    def __getitem__(self, index: Any) -> Any:
+        """One layer, or for a slice a Sequential of those (sharing the parameters)."""
+        return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]
+
+
+def _walk(module: Module, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The module and all tensors and modules in it, depth first, with their dotted names.
+
+    Depth is that of the network, so recursion is safe; a module within itself is met once.
+    """
+    pending: list[tuple[str, Any]] = [(prefix, module)]
+    entered: set[int] = set()
+    while pending:
+        name, value = pending.pop()
+        yield name, value
+        if isinstance(value, Module) and id(value) not in entered:
+            entered.add(id(value))
+            inside = _children(vars(value).items())
+            pending.extend(
+                (f"{name}.{child_name}" if name else child_name, child)
+                for child_name, child in reversed(list(inside))
+            )
+
+
+def _children(items: Any) -> Iterator[tuple[str, Any]]:
+    """The tensors and modules among named values, looking into lists, tuples and dicts."""
+    for name, value in items:
+        if isinstance(value, (Tensor, Module)):
+            yield str(name), value
+        elif isinstance(value, (list, tuple)):
+            yield from _prefixed(name, enumerate(value))
+        elif isinstance(value, dict):
+            yield from _prefixed(name, value.items())
+
+
+def _prefixed(prefix: Any, items: Any) -> Iterator[tuple[str, Any]]:
+    return ((f"{prefix}.{name}", value) for name, value in _children(items))

@@ -1,0 +1,114 @@
+"""Layers that bring activations to mean 0 and variance 1: `BatchNorm`, `LayerNorm`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import functional as F
+from ..conv_arithmetic import integer
+from ..tensor import Tensor, as_tensor
+from .module import Module
+
+
+class BatchNorm(Module):
+    """Normalises every channel over the batch. (Ioffe and Szegedy, 2015)
+
+    In training with the mean and variance of the batch; in evaluation with running averages of them,
+    which training updates: running = (1 - momentum) * running + momentum * batch, the variance
+    unbiased. Works on (N, C) and (N, H, W, C) alike: the last axis holds the channels.
+
+    Args:
+        num_features: channels.
+        eps: added to the variance.
+        momentum: how fast the running averages follow.
+
+    Attributes:
+        weight, bias: (C,), learned.
+        running_mean, running_var: (C,), part of the state but not learned.
+
+    Raises:
+        ValueError: an input with another number of channels, or in training with a single value per
+            channel.
+    """
+
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        self.num_features = integer(num_features, "num_features", where="BatchNorm")
+        self.eps = eps
+        self.momentum = momentum
+        self.weight = Tensor(np.ones(num_features, np.float32), requires_grad=True)
+        self.bias = Tensor(np.zeros(num_features, np.float32), requires_grad=True)
+        self.running_mean = Tensor(np.zeros(num_features, np.float32))
+        self.running_var = Tensor(np.ones(num_features, np.float32))
+
+    def forward(self, x: Any) -> Tensor:
+        """The shape stays."""
+        x = as_tensor(x)
+        if x.ndim < 2 or x.shape[-1] != self.num_features:
+            raise ValueError(
+                f"BatchNorm(num_features={self.num_features}): got an input of shape {x.shape}, whose "
+                f"last axis must have size {self.num_features}"
+            )
+        if not self.training:
+            return F.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, self.eps
+            )
+        axes = tuple(range(x.ndim - 1))
+        count = math.prod(x.shape[:-1])
+        if count < 2:
+            raise ValueError(
+                f"BatchNorm: in training an input of shape {x.shape} has {count} value per channel, "
+                "which has no variance; use a larger batch, or eval()"
+            )
+        mean, var = x.mean(axes), x.var(axes)
+        self._follow(self.running_mean, mean.data)
+        self._follow(self.running_var, var.data * (count / (count - 1)))
+        return F.batch_norm(x, mean, var, self.weight, self.bias, self.eps)
+
+    def _follow(self, running: Tensor, batch: np.ndarray[Any, Any]) -> None:
+        running.data[...] = (1 - self.momentum) * running.data + self.momentum * batch
+
+    def extra_repr(self) -> str:
+        """The number of channels."""
+        return f"{self.num_features}"
+
+
+class LayerNorm(Module):
+    """Normalises every item over its last axes. (Ba et al., 2016)
+
+    Args:
+        normalized_shape: the sizes of the axes to normalise over, an int or several.
+        eps: added to the variance.
+
+    Attributes:
+        weight, bias: of the normalized shape, learned.
+
+    Raises:
+        ValueError: an input whose last axes have other sizes.
+    """
+
+    def __init__(self, normalized_shape: int | tuple[int, ...], eps: float = 1e-5) -> None:
+        sizes = normalized_shape if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
+        self.normalized_shape = tuple(
+            integer(size, "normalized_shape", where="LayerNorm") for size in sizes
+        )
+        self.eps = eps
+        self.weight = Tensor(np.ones(self.normalized_shape, np.float32), requires_grad=True)
+        self.bias = Tensor(np.zeros(self.normalized_shape, np.float32), requires_grad=True)
+
+    def forward(self, x: Any) -> Tensor:
+        """The shape stays."""
+        x = as_tensor(x)
+        axes = len(self.normalized_shape)
+        if x.shape[-axes:] != self.normalized_shape:
+            raise ValueError(
+                f"LayerNorm({self.normalized_shape}): got an input of shape {x.shape}, whose last axes "
+                f"must be {self.normalized_shape}"
+            )
+        return F.layer_norm(x, self.weight, self.bias, self.eps, axes)
+
+    def extra_repr(self) -> str:
+        """The sizes normalised over."""
+        return f"{self.normalized_shape}"

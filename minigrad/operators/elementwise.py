@@ -1,0 +1,377 @@
+"""Operators that act on every cell by itself.
+
+One number in, one out: `negative absolute exp expm1 log log1p sqrt square reciprocal sin cos tanh
+sigmoid relu sign floor clip`, and `power_scalar` (a constant exponent).
+Two in, one out: `add subtract multiply divide power maximum minimum`, the comparisons `equal not_equal
+less less_equal greater greater_equal`, and `where` with its condition.
+
+Operands of different shape or dtype are first brought to a common one (`linear.unify`), so the rules
+below are those of school calculus.
+
+Conventions at points without a derivative: relu and absolute have gradient 0 at 0, a tie in maximum or
+minimum shares the gradient evenly, clip passes it at its bounds, sign and floor have gradient 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..engine import Array, Differentiable, Primitive, make_tensor, primitive
+from .linear import unify
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+class Elementwise(Primitive):
+    """An operator of several arguments that acts cell by cell, with broadcasting."""
+
+    def __call__(self, *args: Any, **parameters: Any) -> Tensor:
+        first, second = args[-2:]
+        # Nothing to unify for two tensors alike, and for a float tensor with a Python number.
+        alike = (
+            len(args) == 2
+            and isinstance(first, Differentiable)
+            and (
+                first.data.dtype == second.data.dtype and first.data.shape == second.data.shape
+                if isinstance(second, Differentiable)
+                else type(second) in (float, int) and first.data.dtype.kind == "f"
+            )
+        )
+        if not alike:
+            args = tuple(unify(self.name, args))
+        return super().__call__(*args, **parameters)
+
+
+def elementwise(forward: Callable[..., Any]) -> Elementwise:
+    """Make an operator of a function on several arrays that acts cell by cell."""
+    return Elementwise(forward)
+
+
+# --- arithmetic -----------------------------------------------------------------------------------
+
+
+@elementwise
+def add(x: Array, y: Array) -> Array:
+    """x + y"""
+    return np.add(x, y)
+
+
+add.defvjps(lambda g: g, lambda g: g)
+
+
+@elementwise
+def subtract(x: Array, y: Array) -> Array:
+    """x - y"""
+    return np.subtract(x, y)
+
+
+subtract.defvjps(lambda g: g, lambda g: -g)
+
+
+@elementwise
+def multiply(x: Array, y: Array) -> Array:
+    """x * y"""
+    return np.multiply(x, y)
+
+
+multiply.defvjps(lambda g, y: g * y, lambda g, x: g * x)
+
+
+@elementwise
+def divide(x: Array, y: Array) -> Array:
+    """x / y"""
+    return np.divide(x, y)
+
+
+divide.defvjps(lambda g, y: g / y, lambda g, out, y: -(g * out) / y)
+
+
+@primitive
+def negative(x: Array) -> Array:
+    """-x"""
+    return np.negative(x)
+
+
+negative.defvjps(lambda g: -g)
+
+
+@elementwise
+def power(x: Array, y: Array) -> Array:
+    """x ** y, both arrays. The gradient for y is taken as 0 where x is 0."""
+    return np.power(x, y)
+
+
+power.defvjps(
+    # y x^(y-1); where y is 0 this is 0, also at x = 0, so its power is taken as x^0.
+    lambda g, x, y: g * (y * power(x, where(equal(y, 0), y, y - 1))),
+    lambda g, out, x: g * (out * log(where(equal(x, 0), 1.0, x))),
+)
+
+
+@primitive
+def power_scalar(x: Array, *, exponent: float) -> Array:
+    """x ** exponent, for one constant exponent."""
+    return np.power(x, exponent)
+
+
+def _power_scalar_rule(g: Tensor, x: Tensor, exponent: float) -> Tensor:
+    if exponent == 0:
+        return _zeros_like(g)
+    return g * (power_scalar(x, exponent=exponent - 1) * float(exponent))
+
+
+power_scalar.defvjps(_power_scalar_rule)
+
+
+@primitive
+def square(x: Array) -> Array:
+    """x * x"""
+    return np.square(x)
+
+
+square.defvjps(lambda g, x: g * (x * 2.0))
+
+
+@primitive
+def sqrt(x: Array) -> Array:
+    """The square root; its gradient is infinite at 0."""
+    return np.sqrt(x)
+
+
+sqrt.defvjps(lambda g, out: g * 0.5 / out)
+
+
+@primitive
+def reciprocal(x: Array) -> Array:
+    """1 / x"""
+    return np.reciprocal(x)
+
+
+reciprocal.defvjps(lambda g, out: -g * square(out))
+
+
+# --- exponentials and waves -----------------------------------------------------------------------
+
+
+@primitive
+def exp(x: Array) -> Array:
+    """e to the power of x"""
+    return np.exp(x)
+
+
+exp.defvjps(lambda g, out: g * out)
+
+
+@primitive
+def expm1(x: Array) -> Array:
+    """exp(x) - 1, exact for small x"""
+    return np.expm1(x)
+
+
+expm1.defvjps(lambda g, out: g * (out + 1.0))
+
+
+@primitive
+def log(x: Array) -> Array:
+    """The natural logarithm"""
+    return np.log(x)
+
+
+log.defvjps(lambda g, x: g / x)
+
+
+@primitive
+def log1p(x: Array) -> Array:
+    """log(1 + x), exact for small x"""
+    return np.log1p(x)
+
+
+log1p.defvjps(lambda g, x: g / (x + 1.0))
+
+
+@primitive
+def sin(x: Array) -> Array:
+    """The sine of x radians"""
+    return np.sin(x)
+
+
+sin.defvjps(lambda g, x: g * cos(x))
+
+
+@primitive
+def cos(x: Array) -> Array:
+    """The cosine of x radians"""
+    return np.cos(x)
+
+
+cos.defvjps(lambda g, x: -(g * sin(x)))
+
+
+@primitive
+def tanh(x: Array) -> Array:
+    """The hyperbolic tangent"""
+    return np.tanh(x)
+
+
+tanh.defvjps(lambda g, out: g * (1.0 - square(out)))
+
+
+@primitive
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)), without overflow at either end"""
+    # exp of the negative magnitude never overflows: e/(1+e) for x < 0, 1/(1+e) for x >= 0.
+    e = np.exp(-np.abs(x))
+    return np.where(x < 0, e, 1.0) / (1.0 + e)
+
+
+sigmoid.defvjps(lambda g, out: g * (out * (1.0 - out)))
+
+
+# --- with corners and steps -----------------------------------------------------------------------
+
+
+@primitive
+def relu(x: Array) -> Array:
+    """max(x, 0); the gradient at 0 is 0"""
+    return np.maximum(x, 0)
+
+
+relu.defvjps(lambda g, out: g * greater(out, 0))
+
+
+@primitive
+def absolute(x: Array) -> Array:
+    """|x|; the gradient at 0 is 0"""
+    return np.abs(x)
+
+
+absolute.defvjps(lambda g, x: g * sign(x))
+
+
+@primitive
+def sign(x: Array) -> Array:
+    """-1, 0 or 1; the gradient is 0 everywhere"""
+    return np.sign(x)
+
+
+sign.defvjps(lambda g: _zeros_like(g))
+
+
+@primitive
+def floor(x: Array) -> Array:
+    """The largest whole number not above x; the gradient is 0 everywhere"""
+    return np.floor(x)
+
+
+floor.defvjps(lambda g: _zeros_like(g))
+
+
+def _zeros_like(g: Tensor) -> Tensor:
+    """The gradient of what is constant piece by piece: a constant, of g's shape."""
+    return make_tensor(np.zeros_like(g.data))
+
+
+@elementwise
+def maximum(x: Array, y: Array) -> Array:
+    """The larger of x and y; a tie shares the gradient evenly"""
+    return np.maximum(x, y)
+
+
+maximum.defvjps(
+    lambda g, x, y: _share(g, greater(x, y), equal(x, y)),
+    lambda g, x, y: _share(g, greater(y, x), equal(x, y)),
+)
+
+
+@elementwise
+def minimum(x: Array, y: Array) -> Array:
+    """The smaller of x and y; a tie shares the gradient evenly"""
+    return np.minimum(x, y)
+
+
+minimum.defvjps(
+    lambda g, x, y: _share(g, less(x, y), equal(x, y)),
+    lambda g, x, y: _share(g, less(y, x), equal(x, y)),
+)
+
+
+def _share(g: Tensor, wins: Tensor, ties: Tensor) -> Tensor:
+    return g * wins + g * 0.5 * ties
+
+
+@primitive
+def clip(x: Array, *, min: Any = None, max: Any = None) -> Array:
+    """x held between two bounds, either of which may be None; the gradient passes at the bounds"""
+    return np.clip(x, min, max)
+
+
+def _clip_rule(g: Tensor, x: Tensor, min: Any, max: Any) -> Tensor:
+    # Piecewise constant: 1 between the bounds, 0 beyond them.
+    inside = np.ones(x.shape, dtype=bool)
+    if min is not None:
+        inside &= x.data >= min
+    if max is not None:
+        inside &= x.data <= max
+    return g * inside
+
+
+clip.defvjps(_clip_rule)
+
+
+@elementwise
+def where(condition: Array, x: Array, y: Array) -> Array:
+    """x where the condition (of dtype bool) holds, y elsewhere"""
+    return np.where(condition, x, y)
+
+
+where.defvjps(
+    None,
+    lambda g, condition: where(condition, g, 0.0),
+    lambda g, condition: where(condition, 0.0, g),
+)
+
+# --- comparisons: constants to the engine ---------------------------------------------------------
+
+
+@elementwise
+def equal(x: Array, y: Array) -> Array:
+    """x == y, cell by cell"""
+    return np.equal(x, y)
+
+
+@elementwise
+def not_equal(x: Array, y: Array) -> Array:
+    """x != y, cell by cell"""
+    return np.not_equal(x, y)
+
+
+@elementwise
+def less(x: Array, y: Array) -> Array:
+    """x < y, cell by cell"""
+    return np.less(x, y)
+
+
+@elementwise
+def less_equal(x: Array, y: Array) -> Array:
+    """x <= y, cell by cell"""
+    return np.less_equal(x, y)
+
+
+@elementwise
+def greater(x: Array, y: Array) -> Array:
+    """x > y, cell by cell"""
+    return np.greater(x, y)
+
+
+@elementwise
+def greater_equal(x: Array, y: Array) -> Array:
+    """x >= y, cell by cell"""
+    return np.greater_equal(x, y)
+
+
+for _comparison in (equal, not_equal, less, less_equal, greater, greater_equal):
+    _comparison.defvjps(None, None)
