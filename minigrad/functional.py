@@ -31,6 +31,7 @@ from .conv_arithmetic import (
 )
 from .engine import Differentiable
 from .operators import convolution, losses
+from .operators.reductions import normalise_axes, shifted_to_zero, softmax_over
 from .tensor import Tensor, as_tensor, where
 
 Reduction = Literal["mean", "sum", "none"]
@@ -407,13 +408,16 @@ def softmax(x: Any, axis: int = -1) -> Tensor:
     >>> softmax(Tensor([1000.0, 1000.0]))
     tensor([0.5, 0.5], dtype=float32)
     """
-    return log_softmax(x, axis).exp()
+    x = as_tensor(x)
+    return softmax_over(x, normalise_axes("softmax", axis, x.ndim))
 
 
 def log_softmax(x: Any, axis: int = -1) -> Tensor:
     """The logarithm of softmax: x - logsumexp(x)."""
     x = as_tensor(x)
-    return x - x.logsumexp(axis, keepdims=True)
+    axes = normalise_axes("log_softmax", axis, x.ndim)
+    shifted = shifted_to_zero(x, axes)
+    return shifted - shifted.logsumexp(axes, keepdims=True)
 
 
 # --- normalisation and noise ----------------------------------------------------------------------

@@ -63,7 +63,7 @@ def zeros(
     dtype: DTypeLike = np.float32,
 ) -> Array:
     """All 0. Takes `rng` so that every initialiser is called alike, and draws nothing from it."""
-    return constant(shape, 0.0, rng=rng, dtype=dtype)
+    return np.zeros(_checked_shape("zeros", shape), _checked_dtype("zeros", dtype))
 
 
 def ones(
@@ -73,7 +73,7 @@ def ones(
     dtype: DTypeLike = np.float32,
 ) -> Array:
     """All 1. Takes `rng` so that every initialiser is called alike, and draws nothing from it."""
-    return constant(shape, 1.0, rng=rng, dtype=dtype)
+    return np.ones(_checked_shape("ones", shape), _checked_dtype("ones", dtype))
 
 
 def constant(
@@ -99,10 +99,7 @@ def uniform(
     dtype: DTypeLike = np.float32,
 ) -> Array:
     """Evenly between `low` and `high`; ValueError unless both are finite and low <= high."""
-    sizes, wanted = _checked_shape("uniform", shape), _checked_dtype("uniform", dtype)
-    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-        raise ValueError(f"uniform: low and high must be finite and low <= high, got {low}, {high}")
-    return np.asarray(resolve(rng, "uniform").uniform(low, high, sizes), dtype=wanted)
+    return _uniform("uniform", shape, low, high, rng, dtype)
 
 
 def normal(
@@ -114,9 +111,7 @@ def normal(
     dtype: DTypeLike = np.float32,
 ) -> Array:
     """Normal with this mean and standard deviation; ValueError unless both are finite, std >= 0."""
-    sizes, wanted = _checked_shape("normal", shape), _checked_dtype("normal", dtype)
-    _check_spread("normal", mean, std)
-    return np.asarray(resolve(rng, "normal").normal(mean, std, sizes), dtype=wanted)
+    return _normal("normal", shape, mean, std, rng, dtype)
 
 
 def truncated_normal(
@@ -156,7 +151,7 @@ def glorot_uniform(
     """Even within +-gain * sqrt(6 / (fan_in + fan_out)); PyTorch's `xavier_uniform_`."""
     fan_in, fan_out = _positive_fans("glorot_uniform", shape)
     bound = gain * math.sqrt(6.0 / (fan_in + fan_out))
-    return uniform(shape, -bound, bound, rng=rng, dtype=dtype)
+    return _uniform("glorot_uniform", shape, -bound, bound, rng, dtype)
 
 
 def glorot_normal(
@@ -169,7 +164,7 @@ def glorot_normal(
     """Standard deviation gain * sqrt(2 / (fan_in + fan_out)); PyTorch's `xavier_normal_`."""
     fan_in, fan_out = _positive_fans("glorot_normal", shape)
     std = gain * math.sqrt(2.0 / (fan_in + fan_out))
-    return normal(shape, 0.0, std, rng=rng, dtype=dtype)
+    return _normal("glorot_normal", shape, 0.0, std, rng, dtype)
 
 
 def he_uniform(
@@ -181,7 +176,7 @@ def he_uniform(
     """Even within +-sqrt(6 / fan_in); PyTorch's `kaiming_uniform_` for relu."""
     fan_in, _ = _positive_fans("he_uniform", shape)
     bound = math.sqrt(6.0 / fan_in)
-    return uniform(shape, -bound, bound, rng=rng, dtype=dtype)
+    return _uniform("he_uniform", shape, -bound, bound, rng, dtype)
 
 
 def he_normal(
@@ -192,7 +187,7 @@ def he_normal(
 ) -> Array:
     """Standard deviation sqrt(2 / fan_in); PyTorch's `kaiming_normal_` for relu."""
     fan_in, _ = _positive_fans("he_normal", shape)
-    return normal(shape, 0.0, math.sqrt(2.0 / fan_in), rng=rng, dtype=dtype)
+    return _normal("he_normal", shape, 0.0, math.sqrt(2.0 / fan_in), rng, dtype)
 
 
 def lecun_uniform(
@@ -204,7 +199,7 @@ def lecun_uniform(
     """Even within +-sqrt(3 / fan_in)."""
     fan_in, _ = _positive_fans("lecun_uniform", shape)
     bound = math.sqrt(3.0 / fan_in)
-    return uniform(shape, -bound, bound, rng=rng, dtype=dtype)
+    return _uniform("lecun_uniform", shape, -bound, bound, rng, dtype)
 
 
 def lecun_normal(
@@ -215,7 +210,7 @@ def lecun_normal(
 ) -> Array:
     """Standard deviation sqrt(1 / fan_in)."""
     fan_in, _ = _positive_fans("lecun_normal", shape)
-    return normal(shape, 0.0, math.sqrt(1.0 / fan_in), rng=rng, dtype=dtype)
+    return _normal("lecun_normal", shape, 0.0, math.sqrt(1.0 / fan_in), rng, dtype)
 
 
 def orthogonal(
@@ -266,6 +261,35 @@ def _checked_dtype(caller: str, dtype: DTypeLike) -> np.dtype[Any]:
 def _check_spread(caller: str, mean: float, std: float) -> None:
     if not (math.isfinite(mean) and math.isfinite(std) and std >= 0.0):
         raise ValueError(f"{caller}: mean and std must be finite and std >= 0, got {mean}, {std}")
+
+
+def _uniform(
+    caller: str,
+    shape: Sequence[int],
+    low: float,
+    high: float,
+    rng: np.random.Generator | None,
+    dtype: DTypeLike,
+) -> Array:
+    sizes, wanted = _checked_shape(caller, shape), _checked_dtype(caller, dtype)
+    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+        raise ValueError(
+            f"{caller}: low and high must be finite and low <= high, got {low}, {high}"
+        )
+    return np.asarray(resolve(rng, caller).uniform(low, high, sizes), dtype=wanted)
+
+
+def _normal(
+    caller: str,
+    shape: Sequence[int],
+    mean: float,
+    std: float,
+    rng: np.random.Generator | None,
+    dtype: DTypeLike,
+) -> Array:
+    sizes, wanted = _checked_shape(caller, shape), _checked_dtype(caller, dtype)
+    _check_spread(caller, mean, std)
+    return np.asarray(resolve(rng, caller).normal(mean, std, sizes), dtype=wanted)
 
 
 def _fans(caller: str, shape: Sequence[int]) -> tuple[int, int]:

@@ -31,7 +31,7 @@ _generator = np.random.Generator(np.random.PCG64())
 _NOT_A_STATE = "set_state: state must be a dict that get_state returned"
 
 
-def manual_seed(seed: int) -> None:
+def manual_seed(seed: int | np.integer[Any]) -> None:
     """Restart the library's generator at `seed`, an integer of 0 or more.
 
     Raises TypeError for anything but an integer, ValueError for a negative one.

@@ -2,12 +2,20 @@
 
 - `Optimizer`, `SGD`, `Adam`, `AdamW`, `RMSprop`: see `optimizers`.
 - `clip_grad_norm`: see `clipping`.
-- `StepLR`, `CosineAnnealingLR`, `OneCycleLR`, `ReduceLROnPlateau`: see `schedulers`.
+- `StepLR`, `CosineAnnealingLR`, `OneCycleLR`, `ReduceLROnPlateau`, and their bases `Scheduler`
+  and `ScheduleByStep`: see `schedulers`.
 """
 
 from .clipping import clip_grad_norm
 from .optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
-from .schedulers import CosineAnnealingLR, OneCycleLR, ReduceLROnPlateau, StepLR
+from .schedulers import (
+    CosineAnnealingLR,
+    OneCycleLR,
+    ReduceLROnPlateau,
+    ScheduleByStep,
+    Scheduler,
+    StepLR,
+)
 
 __all__ = [
     "SGD",
@@ -18,6 +26,8 @@ __all__ = [
     "Optimizer",
     "RMSprop",
     "ReduceLROnPlateau",
+    "ScheduleByStep",
+    "Scheduler",
     "StepLR",
     "clip_grad_norm",
 ]

@@ -36,7 +36,8 @@ def parameter_list(params: Iterable[Tensor], caller: str) -> list[Tensor]:
     for position, tensor in enumerate(tensors):
         if not isinstance(tensor, Tensor):
             raise TypeError(
-                f"{caller}: params[{position}] must be a Tensor, got a {type(tensor).__name__}"
+                f"{caller}: params[{position}] must be a Tensor, got a {type(tensor).__name__}; "
+                "of a model, give model.parameters()"
             )
         first = first_position.setdefault(id(tensor), position)
         if first != position:

@@ -71,13 +71,20 @@ class Scheduler:
 
 
 class ScheduleByStep(Scheduler):
-    """A learning rate that follows from the number of steps. A subclass writes `lr_at`."""
+    """A learning rate that follows from the number of steps.
 
+    A subclass sets its settings, declared as checked attributes, before it calls this `__init__`,
+    and writes the formula in `lr_at`. `base_lr` is the rate that the optimiser came with.
+    """
+
+    base_lr = Number()
     steps = Count(minimum=0)  # how often `step` was called
 
     def __init__(self, optimizer: Optimizer) -> None:
         super().__init__(optimizer)
+        self.base_lr = optimizer.lr
         self.steps = 0
+        self._set_optimizer(0)
 
     def lr_at(self, step: int) -> float:
         """The learning rate after `step` steps; 0 is what training starts with."""
@@ -98,18 +105,18 @@ class ScheduleByStep(Scheduler):
 
 
 class StepLR(ScheduleByStep):
-    """The optimiser's rate times gamma ** (steps // step_size)."""
+    """base_lr * gamma ** (steps // step_size).
 
-    base_lr = Number()
+    `base_lr` is the rate the optimiser came with.
+    """
+
     step_size = Count(minimum=1)
     gamma = Number()
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
-        super().__init__(optimizer)
-        self.base_lr = optimizer.lr
         self.step_size = step_size
         self.gamma = gamma
-        self._set_optimizer(0)
+        super().__init__(optimizer)
 
     def lr_at(self, step: int) -> float:
         """The learning rate after `step` steps."""
@@ -119,20 +126,18 @@ class StepLR(ScheduleByStep):
 class CosineAnnealingLR(ScheduleByStep):
     """eta_min + (base_lr - eta_min) * (1 + cos(pi * steps / T_max)) / 2.
 
-    `base_lr` is the optimiser's rate. After `T_max` steps it rises again, as the cosine does.
-    (Loshchilov & Hutter 2017, "SGDR", https://arxiv.org/abs/1608.03983, without the restarts.)
+    `base_lr` is the rate the optimiser came with. After `T_max` steps the rate rises again, as the
+    cosine does. (Loshchilov & Hutter 2017, "SGDR", https://arxiv.org/abs/1608.03983, without the
+    restarts.)
     """
 
-    base_lr = Number()
     T_max = Count(minimum=1)
     eta_min = Number()
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
-        super().__init__(optimizer)
-        self.base_lr = optimizer.lr
         self.T_max = T_max
         self.eta_min = eta_min
-        self._set_optimizer(0)
+        super().__init__(optimizer)
 
     def lr_at(self, step: int) -> float:
         """The learning rate after `step` steps."""
@@ -173,7 +178,6 @@ class OneCycleLR(ScheduleByStep):
         div_factor: float = 25.0,
         final_div_factor: float = 1e4,
     ) -> None:
-        super().__init__(optimizer)
         self.max_lr = max_lr
         self.total_steps = total_steps
         self.pct_start = pct_start
@@ -183,12 +187,7 @@ class OneCycleLR(ScheduleByStep):
         self.max_momentum = max_momentum
         self.div_factor = div_factor
         self.final_div_factor = final_div_factor
-        if self.cycle_momentum and self._momentum_name() is None:
-            raise ValueError(
-                f"OneCycleLR: {type(optimizer).__name__} has neither momentum nor beta1 to cycle; "
-                "give cycle_momentum=False"
-            )
-        self._set_optimizer(0)
+        super().__init__(optimizer)
 
     def lr_at(self, step: int) -> float:
         """The learning rate after `step` steps."""
@@ -207,9 +206,15 @@ class OneCycleLR(ScheduleByStep):
             return anneal(first, peak, step / peak_step)
         return anneal(peak, last, (min(step, last_step) - peak_step) / (last_step - peak_step))
 
-    def _momentum_name(self) -> str | None:
-        names = checked_attributes(type(self.optimizer))
-        return next((name for name in ("momentum", "beta1") if name in names), None)
+    def _momentum_name(self) -> str:
+        kind = type(self.optimizer)
+        for name in ("momentum", "beta1"):
+            if name in checked_attributes(kind):
+                return name
+        raise ValueError(
+            f"OneCycleLR: {kind.__name__} has neither momentum nor beta1 to cycle; give "
+            "cycle_momentum=False"
+        )
 
     def _set_optimizer(self, step: int) -> None:
         # Steps 0 to total_steps - 1 are trained with. A loop that calls `step` after every batch
@@ -219,10 +224,9 @@ class OneCycleLR(ScheduleByStep):
                 f"OneCycleLR: step was called {step} times, but total_steps={self.total_steps}; "
                 "call it once per batch, with total_steps = epochs * batches per epoch"
             )
+        if self.cycle_momentum:
+            setattr(self.optimizer, self._momentum_name(), self._momentum_at(step))
         super()._set_optimizer(step)
-        momentum = self._momentum_name()
-        if self.cycle_momentum and momentum is not None:
-            setattr(self.optimizer, momentum, self._momentum_at(step))
 
 
 class _Metric(Checked[float | None]):
