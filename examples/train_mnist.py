@@ -1,0 +1,210 @@
+"""The main job: train a small network to read digits.
+
+    python -m examples.train_mnist                                    # drawn digits, no download
+    python -m examples.train_mnist --dataset mnist --data-dir DIR     # the real ones
+    python -m examples.train_mnist --resume                           # go on after an interruption
+
+Writes into --out: weights.safetensors, checkpoint.safetensors, history.json, curves.png, filters.png
+(of the first layer, where it is a convolution) and mistakes.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import minigrad as mg
+from minigrad import data, nn, optim, train, viz
+from models import lenet5, mlp, tiny_cnn
+
+MODELS = {"lenet5": lenet5, "mlp": mlp, "tiny_cnn": tiny_cnn}
+
+# What is used where neither the command line nor a checkpoint says otherwise.
+DEFAULTS = {
+    "dataset": "digits",
+    "model": "lenet5",
+    "epochs": 4,
+    "batch_size": 64,
+    "lr": 4e-3,
+    "seed": 0,
+}
+
+DIGITS_FOR_TRAINING = 10_000
+DIGITS_FOR_TESTING = 2_000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; returns its exit code."""
+    options = parse(arguments)
+    out = Path(options.out)
+    checkpoint = out / "checkpoint.safetensors"
+    try:
+        settings = choose_settings(options, checkpoint)
+        train_images, train_labels, test_images, test_labels = load(settings, options.data_dir)
+    except (ValueError, OSError) as error:
+        return fail(str(error))
+
+    mg.manual_seed(settings["seed"])
+    model = MODELS[settings["model"]]()
+    loader = data.DataLoader(
+        data.TensorDataset(train_images, train_labels),
+        batch_size=settings["batch_size"],
+        shuffle=True,
+        seed=settings["seed"],
+    )
+    test_loader = data.DataLoader((test_images, test_labels), batch_size=500)
+    optimizer = optim.Adam(model.parameters(), lr=settings["lr"])
+    scheduler = optim.OneCycleLR(
+        optimizer, max_lr=settings["lr"], total_steps=settings["epochs"] * len(loader)
+    )
+    print(
+        f"{settings['model']}, {sum(p.size for p in model.parameters()):,} parameters; "
+        f"{settings['dataset']}, {len(train_images):,} images to learn from, {len(test_images):,} to "
+        "test on"
+    )
+
+    weights = out / "weights.safetensors"
+    description = {"model": settings["model"], "dataset": settings["dataset"]}
+    try:
+        history = train.fit(
+            model,
+            loader,
+            optimizer,
+            epochs=settings["epochs"],
+            validation=test_loader,
+            scheduler=scheduler,
+            checkpoint=checkpoint,
+            resume=options.resume,
+            settings=settings,
+        )
+    except KeyboardInterrupt:
+        mg.save(model, weights, metadata=description)
+        print(f"\ninterrupted; what was learned so far is in {weights}", file=sys.stderr)
+        if checkpoint.exists():
+            print("--resume goes on from the last finished epoch", file=sys.stderr)
+        return 130
+    except train.Diverged as error:
+        mg.save(model, weights, metadata=description)
+        return fail(f"{error}\nthe last good weights are in {weights}")
+    except ValueError as error:
+        return fail(str(error))
+
+    mg.save(model, weights, metadata=description)
+    history.save(out / "history.json")
+    draw(model, history, test_images, test_labels, out)
+    print(f"weights, history and pictures are in {out}/")
+    print(f"test accuracy {history.epochs[-1]['test_accuracy']:.4f}")
+    return 0
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line. Options left out are None, so that a checkpoint can fill them."""
+    parser = argparse.ArgumentParser(
+        prog="python -m examples.train_mnist", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--dataset", choices=("digits", "mnist", "fashion-mnist"))
+    parser.add_argument(
+        "--data-dir", help="folder with the IDX files of mnist or fashion-mnist, else downloaded once"
+    )
+    parser.add_argument("--model", choices=tuple(MODELS))
+    parser.add_argument("--epochs", type=positive(int))
+    parser.add_argument("--batch-size", type=positive(int))
+    parser.add_argument("--lr", type=positive(float), help="highest learning rate of the cycle")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--out", default="runs/train_mnist", help="folder for what is written")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    for action in parser._actions:
+        if action.dest in DEFAULTS:
+            action.help = f"{action.help + '; ' if action.help else ''}default {DEFAULTS[action.dest]}"
+    return parser.parse_args(arguments)
+
+
+def positive(kind: type) -> Any:
+    """For argparse: a number of this kind above 0."""
+
+    def number(text: str) -> Any:
+        value = kind(text)
+        if not value > 0:
+            raise argparse.ArgumentTypeError(f"{text} must be above 0")
+        return value
+
+    number.__name__ = f"positive {kind.__name__}"
+    return number
+
+
+def choose_settings(options: argparse.Namespace, checkpoint: Path) -> dict[str, Any]:
+    """The command line's settings over the defaults; when resuming, those of the checkpoint.
+
+    Raises:
+        ValueError: an option contradicts the checkpoint.
+        FileNotFoundError: there is no checkpoint to resume.
+    """
+    given = {name: value for name in DEFAULTS if (value := getattr(options, name)) is not None}
+    if not options.resume:
+        return {**DEFAULTS, **given}
+    if not checkpoint.exists():
+        raise FileNotFoundError(f"--resume: there is no {checkpoint}; start without --resume")
+    settings = train.read_settings(checkpoint)
+    for name, value in given.items():
+        if settings.get(name) != value:
+            raise ValueError(
+                f"--resume: the run in {checkpoint.parent} was made with --{name.replace('_', '-')} "
+                f"{settings.get(name)}, not {value}; leave the option out, or start without --resume"
+            )
+    return settings
+
+
+def load(
+    settings: dict[str, Any], data_dir: str | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Images and labels to train on, and to test on."""
+    if settings["dataset"] == "digits":
+        seed = settings["seed"]
+        return (
+            *data.digits(DIGITS_FOR_TRAINING, seed=seed, split="train"),
+            *data.digits(DIGITS_FOR_TESTING, seed=seed, split="test"),
+        )
+    read = data.mnist if settings["dataset"] == "mnist" else data.fashion_mnist
+    return (*read("train", data_dir=data_dir), *read("test", data_dir=data_dir))
+
+
+def draw(
+    model: nn.Sequential,
+    history: train.History,
+    images: np.ndarray,
+    labels: np.ndarray,
+    out: Path,
+) -> None:
+    """The curves, the first layer's filters, and the images the model got wrong."""
+    viz.training_curves(history, out / "curves.png")
+    if isinstance(model[0], nn.Conv2D):
+        viz.filter_grid(model[0].kernel, out / "filters.png", title="filters of the first layer")
+    model.eval()
+    with mg.no_grad():
+        read = np.concatenate(
+            [model(images[i : i + 500]).data.argmax(axis=1) for i in range(0, len(images), 500)]
+        )
+    wrong = np.flatnonzero(read != labels)
+    shown = wrong[:50]
+    viz.image_grid(
+        images[shown],
+        [f"{labels[i]} read as {read[i]}" for i in shown],
+        out / "mistakes.png",
+        title=f"{len(wrong)} of {len(labels)} test images misread"
+        + (f", the first {len(shown)}" if len(wrong) > len(shown) else ""),
+    )
+
+
+def fail(message: str) -> int:
+    """Say what went wrong; the exit code."""
+    print(f"train_mnist: {message}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""Showing how a long run goes: a bar on a terminal (tqdm), plain lines anywhere else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+
+
+class Progress:
+    """One display for a run: `bar` around a loop, `show` in it, `line` between loops.
+
+    The bar is on standard error and only if that is a terminal; lines are on standard output.
+    """
+
+    def __init__(self, enabled: bool = True) -> None:
+        self.enabled = enabled
+        self._bar: Any = None
+
+    def bar(self, items: Iterable[Item], label: str) -> Iterator[Item]:
+        """The items, with a bar that follows where there is a terminal."""
+        if not (self.enabled and sys.stderr.isatty()):
+            yield from items
+            return
+        from tqdm import tqdm
+
+        with tqdm(items, desc=label, leave=False, dynamic_ncols=True, unit="batch") as self._bar:
+            yield from self._bar
+        self._bar = None
+
+    def show(self, values: dict[str, float]) -> None:
+        """Put numbers beside the bar."""
+        if self._bar is not None:
+            self._bar.set_postfix({name: f"{value:.4f}" for name, value in values.items()})
+
+    def line(self, text: str) -> None:
+        """A line of its own."""
+        if self.enabled:
+            print(text, flush=True)

@@ -1,0 +1,32 @@
+"""What all pictures share: making a figure without a window, and writing it to a file."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from ..serialization import whole_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Path = str | os.PathLike[str]
+
+# Okabe and Ito's colours (2008), which people with any kind of colour vision tell apart.
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
+RED, SKY, YELLOW, GREY = "#D55E00", "#56B4E9", "#F0E442", "#999999"
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of a size in inches. It belongs to no window and to no pyplot state."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def finish(figure: Figure, path: Path | None, **options: Any) -> Figure:
+    """Write the figure to a file if there is a path (the ending chooses the format); return it."""
+    if path is not None:
+        with whole_file(path) as temporary:
+            figure.savefig(temporary, dpi=options.pop("dpi", 150), **options)
+    return figure
