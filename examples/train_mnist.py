@@ -4,13 +4,15 @@
     python -m examples.train_mnist --dataset mnist --data-dir DIR     # the real ones
     python -m examples.train_mnist --resume                           # go on after an interruption
 
-Writes into --out: weights.safetensors, checkpoint.safetensors, history.json, curves.png, filters.png
-(of the first layer, where it is a convolution) and mistakes.png.
+Writes into --out: weights.safetensors, checkpoint.safetensors, history.json, curves.png,
+filters.png (of the first layer, where it is a convolution) and mistakes.png.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,8 +27,9 @@ from models import lenet5, mlp, tiny_cnn
 MODELS = {"lenet5": lenet5, "mlp": mlp, "tiny_cnn": tiny_cnn}
 
 # What is used where neither the command line nor a checkpoint says otherwise.
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "dataset": "digits",
+    "data_dir": None,
     "model": "lenet5",
     "epochs": 4,
     "batch_size": 64,
@@ -34,25 +37,36 @@ DEFAULTS = {
     "seed": 0,
 }
 
-DIGITS_FOR_TRAINING = 10_000
+DIGITS_FOR_TRAINING = 20_000
 DIGITS_FOR_TESTING = 2_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit code."""
     options = parse(arguments)
-    out = Path(options.out)
-    checkpoint = out / "checkpoint.safetensors"
     try:
-        settings = choose_settings(options, checkpoint)
-        train_images, train_labels, test_images, test_labels = load(settings, options.data_dir)
+        return run(options)
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
     except (ValueError, OSError) as error:
         return fail(str(error))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, and write what came of it; returns the exit code."""
+    out = Path(options.out)
+    checkpoint = out / "checkpoint.safetensors"
+    settings = choose_settings(options, checkpoint)
+    out.mkdir(parents=True, exist_ok=True)
+    if not os.access(out, os.W_OK):
+        raise PermissionError(f"--out: the folder {out} cannot be written to")
+    train_images, train_labels, test_images, test_labels = load(settings)
 
     mg.manual_seed(settings["seed"])
     model = MODELS[settings["model"]]()
     loader = data.DataLoader(
-        data.TensorDataset(train_images, train_labels),
+        (train_images, train_labels),
         batch_size=settings["batch_size"],
         shuffle=True,
         seed=settings["seed"],
@@ -64,14 +78,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     print(
         f"{settings['model']}, {sum(p.size for p in model.parameters()):,} parameters; "
-        f"{settings['dataset']}, {len(train_images):,} images to learn from, {len(test_images):,} to "
-        "test on"
+        f"{settings['dataset']}, {len(train_images):,} images to learn from, {len(test_images):,} "
+        "to test on"
     )
 
-    weights = out / "weights.safetensors"
-    description = {"model": settings["model"], "dataset": settings["dataset"]}
+    history = train.History()
+
+    def save() -> None:
+        description = {"model": settings["model"], "dataset": settings["dataset"]}
+        mg.save(model, out / "weights.safetensors", metadata=description)
+        history.save(out / "history.json")
+
     try:
-        history = train.fit(
+        train.fit(
             model,
             loader,
             optimizer,
@@ -81,21 +100,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             checkpoint=checkpoint,
             resume=options.resume,
             settings=settings,
+            history=history,
         )
     except KeyboardInterrupt:
-        mg.save(model, weights, metadata=description)
-        print(f"\ninterrupted; what was learned so far is in {weights}", file=sys.stderr)
-        if checkpoint.exists():
-            print("--resume goes on from the last finished epoch", file=sys.stderr)
+        if scheduler.steps == 0:  # nothing was learned that could replace what is there
+            raise
+        save()
+        print(f"\ninterrupted; what was learned so far is in {out}/", file=sys.stderr)
+        if history.epochs:
+            print(
+                f"the same command with --resume goes on after epoch {len(history.epochs)}",
+                file=sys.stderr,
+            )
         return 130
     except train.Diverged as error:
-        mg.save(model, weights, metadata=description)
-        return fail(f"{error}\nthe last good weights are in {weights}")
-    except ValueError as error:
-        return fail(str(error))
+        if not history.epochs:
+            return fail(f"{error}\nno epoch was finished, so nothing was written")
+        save()
+        return fail(f"{error}\nthe last good weights are in {out}/")
 
-    mg.save(model, weights, metadata=description)
-    history.save(out / "history.json")
+    save()
     draw(model, history, test_images, test_labels, out)
     print(f"weights, history and pictures are in {out}/")
     print(f"test accuracy {history.epochs[-1]['test_accuracy']:.4f}")
@@ -107,41 +131,52 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m examples.train_mnist", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--dataset", choices=("digits", "mnist", "fashion-mnist"))
+
+    def option(name: str, text: str, **keywords: Any) -> None:
+        default = DEFAULTS[name.replace("-", "_")]
+        note = "" if default is None else f"; default {default}"
+        parser.add_argument(f"--{name}", help=text + note, **keywords)
+
+    option("dataset", "what to learn from", choices=("digits", "mnist", "fashion-mnist"))
+    option("data-dir", "folder with the IDX files of mnist or fashion-mnist, else downloaded once")
+    option("model", "the network", choices=tuple(MODELS))
+    option("epochs", "passes over the data", type=positive(int), metavar="N")
+    option("batch-size", "images per step", type=positive(int), metavar="N")
+    option("lr", "highest learning rate of the cycle", type=positive(float), metavar="RATE")
+    option("seed", "of weights and shuffling, from 0", type=seed, metavar="N")
     parser.add_argument(
-        "--data-dir", help="folder with the IDX files of mnist or fashion-mnist, else downloaded once"
+        "--out", default="runs/train_mnist", help="folder for what is written; default %(default)s"
     )
-    parser.add_argument("--model", choices=tuple(MODELS))
-    parser.add_argument("--epochs", type=positive(int))
-    parser.add_argument("--batch-size", type=positive(int))
-    parser.add_argument("--lr", type=positive(float), help="highest learning rate of the cycle")
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--out", default="runs/train_mnist", help="folder for what is written")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
-    for action in parser._actions:
-        if action.dest in DEFAULTS:
-            action.help = f"{action.help + '; ' if action.help else ''}default {DEFAULTS[action.dest]}"
     return parser.parse_args(arguments)
 
 
 def positive(kind: type) -> Any:
-    """For argparse: a number of this kind above 0."""
+    """For argparse: a finite number of this kind above 0."""
 
     def number(text: str) -> Any:
         value = kind(text)
-        if not value > 0:
-            raise argparse.ArgumentTypeError(f"{text} must be above 0")
+        if not 0 < value < math.inf:
+            raise argparse.ArgumentTypeError(f"{text} must be above 0 and finite")
         return value
 
     number.__name__ = f"positive {kind.__name__}"
     return number
 
 
+def seed(text: str) -> int:
+    """For argparse: an integer of at least 0."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} must be at least 0")
+    return value
+
+
 def choose_settings(options: argparse.Namespace, checkpoint: Path) -> dict[str, Any]:
-    """The command line's settings over the defaults; when resuming, those of the checkpoint.
+    """The command line's settings over the defaults; when resuming, over those of the checkpoint.
 
     Raises:
-        ValueError: an option contradicts the checkpoint.
+        ValueError: the checkpoint is of another program, or an option contradicts it.
         FileNotFoundError: there is no checkpoint to resume.
     """
     given = {name: value for name in DEFAULTS if (value := getattr(options, name)) is not None}
@@ -150,27 +185,28 @@ def choose_settings(options: argparse.Namespace, checkpoint: Path) -> dict[str, 
     if not checkpoint.exists():
         raise FileNotFoundError(f"--resume: there is no {checkpoint}; start without --resume")
     settings = train.read_settings(checkpoint)
+    if settings.keys() != DEFAULTS.keys():
+        raise ValueError(f"--resume: {checkpoint} was not made by this program")
     for name, value in given.items():
-        if settings.get(name) != value:
+        if settings[name] != value and name != "data_dir":  # the same data may lie elsewhere now
             raise ValueError(
-                f"--resume: the run in {checkpoint.parent} was made with --{name.replace('_', '-')} "
-                f"{settings.get(name)}, not {value}; leave the option out, or start without --resume"
+                f"--resume: the run in {checkpoint.parent} was made with "
+                f"--{name.replace('_', '-')} {settings[name]}, not {value}; leave the option out, "
+                "or start without --resume"
             )
-    return settings
+    return {**settings, **given}
 
 
-def load(
-    settings: dict[str, Any], data_dir: str | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def load(settings: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Images and labels to train on, and to test on."""
     if settings["dataset"] == "digits":
-        seed = settings["seed"]
         return (
-            *data.digits(DIGITS_FOR_TRAINING, seed=seed, split="train"),
-            *data.digits(DIGITS_FOR_TESTING, seed=seed, split="test"),
+            *data.digits(DIGITS_FOR_TRAINING, seed=settings["seed"], split="train"),
+            *data.digits(DIGITS_FOR_TESTING, seed=settings["seed"], split="test"),
         )
     read = data.mnist if settings["dataset"] == "mnist" else data.fashion_mnist
-    return (*read("train", data_dir=data_dir), *read("test", data_dir=data_dir))
+    folder = settings["data_dir"]
+    return (*read("train", data_dir=folder), *read("test", data_dir=folder))
 
 
 def draw(

@@ -1,10 +1,13 @@
 """minigrad: a small deep-learning framework on NumPy, in which a convolution is a dense layer."""
 
-from . import allocator, data, functional, init, nn, optim, random, train, viz
+from . import allocator, data, equivalence, functional, init, nn, optim, random, train, viz
+from .anomaly import detect_anomaly
 from .engine import grad, is_recording, no_grad, primitive
+from .operators.einsum import einsum
 from .operators.linear import matmul
 from .random import manual_seed
 from .serialization import load, save
+from .summary import summary
 from .tensor import Tensor, concatenate, maximum, minimum, stack, tensor, where
 
 allocator.keep_freed_memory()
@@ -13,6 +16,9 @@ __all__ = [
     "Tensor",
     "concatenate",
     "data",
+    "detect_anomaly",
+    "einsum",
+    "equivalence",
     "functional",
     "grad",
     "init",
@@ -29,6 +35,7 @@ __all__ = [
     "random",
     "save",
     "stack",
+    "summary",
     "tensor",
     "train",
     "viz",

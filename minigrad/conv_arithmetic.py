@@ -4,9 +4,10 @@ Along one axis, which is all that a 1-D convolution needs:
 
 - `integer`               checks one int: a stride, a dilation, a number of channels
 - `dilated_size`          how many cells a kernel spans
-- `mode_padding`          what the words "SAME", "VALID" and "FULL" mean
+- `mode_padding`          what the words "SAME", "VALID", "FULL" and "CAUSAL" mean
 - `resolve_axis_padding`  a word, an int or a pair -> `(before, after)`
 - `output_size`           how many positions the window has
+- `transposed_size`       the other way: the size of an input in which it has that many
 
 Along both axes of an image, always height before width:
 
@@ -99,7 +100,14 @@ def dilated_size(kernel: int, dilation: int = 1) -> int:
     return (kernel - 1) * dilation + 1
 
 
-def mode_padding(mode: str, kernel: int, dilation: int = 1, *, where: str = "conv2d") -> Pair:
+# The words that errors list; along one axis, before and after may be past and future.
+_WORDS = '"SAME", "VALID" or "FULL"'
+_AXIS_WORDS = '"SAME", "VALID", "FULL" or "CAUSAL"'
+
+
+def mode_padding(
+    mode: str, kernel: int, dilation: int = 1, *, causal: bool = False, where: str = "conv2d"
+) -> Pair:
     """The cells `(before, after)` that a padding word adds along one axis, whatever the stride.
 
     With k the dilated size of the kernel (`dilated_size`):
@@ -107,6 +115,8 @@ def mode_padding(mode: str, kernel: int, dilation: int = 1, *, where: str = "con
     - "VALID" adds none: every window lies inside the input.
     - "SAME" adds k-1 in all, the odd one after: at stride 1 the output is as large as the input.
     - "FULL" adds k-1 on each side: the first window and the last see a single cell of the input.
+    - "CAUSAL" adds k-1 before, so that no window sees what comes after its position: as large as
+      the input at stride 1, like "SAME". Only where `causal` allows it, for a single axis.
 
     TensorFlow's "SAME" depends on input size and stride. Its output size is always this one's; at
     stride > 1 its windows may begin elsewhere, which explicit numbers of cells can reproduce.
@@ -116,6 +126,8 @@ def mode_padding(mode: str, kernel: int, dilation: int = 1, *, where: str = "con
 
     >>> mode_padding("SAME", 3), mode_padding("SAME", 4), mode_padding("full", 3, dilation=2)
     ((1, 1), (1, 2), (4, 4))
+    >>> mode_padding("CAUSAL", 3, causal=True)
+    (2, 0)
     """
     reach = dilated_size(kernel, dilation) - 1  # from the window's first cell to its last
     paddings = {
@@ -123,9 +135,11 @@ def mode_padding(mode: str, kernel: int, dilation: int = 1, *, where: str = "con
         "VALID": (0, 0),
         "FULL": (reach, reach),
     }
+    if causal:
+        paddings["CAUSAL"] = (reach, 0)
     if mode.upper() not in paddings:
         raise ValueError(
-            f'{where}: padding={mode!r} is unknown; use "SAME", "VALID" or "FULL" '
+            f"{where}: padding={mode!r} is unknown; use {_AXIS_WORDS if causal else _WORDS} "
             "(upper or lower case), or give numbers of cells"
         )
     return paddings[mode.upper()]
@@ -137,8 +151,8 @@ def resolve_axis_padding(
     """Whatever a user may write for the padding of one axis, as cells `(before, after)`.
 
     Args:
-        padding: "SAME", "VALID" or "FULL" in any case (see `mode_padding`); an int for both
-            sides; or `(before, after)`.
+        padding: "SAME", "VALID", "FULL" or "CAUSAL" in any case (see `mode_padding`); an int for
+            both sides; or `(before, after)`.
         kernel: how many weights the kernel has along the axis.
         dilation: how many cells lie from one weight to the next.
         where: the function or layer, for the error.
@@ -153,13 +167,13 @@ def resolve_axis_padding(
     numbers: Sequence[SupportsIndex] = ()
     match padding:
         case str():
-            return mode_padding(padding, kernel, dilation, where=where)
+            return mode_padding(padding, kernel, dilation, causal=True, where=where)
         case Integral():
             numbers = (padding, padding)
         case (Integral(), Integral()):
             numbers = padding
     if not _are_cell_counts(numbers):
-        raise _padding_error(padding, "an int, or (before, after)", where)
+        raise _padding_error(padding, _AXIS_WORDS, "an int, or (before, after)", where)
     before, after = (int(number) for number in numbers)
     return before, after
 
@@ -204,7 +218,7 @@ def resolve_padding(
             numbers = (*vertical, *horizontal)
     if not _are_cell_counts(numbers):
         forms = "an int, (height, width), or ((top, bottom), (left, right))"
-        raise _padding_error(padding, forms, where)
+        raise _padding_error(padding, _WORDS, forms, where)
     top, bottom, left, right = (int(number) for number in numbers)
     return (top, bottom), (left, right)
 
@@ -214,11 +228,11 @@ def _are_cell_counts(numbers: Sequence[SupportsIndex]) -> bool:
     return bool(numbers) and all(_is_integer(number) and int(number) >= 0 for number in numbers)
 
 
-def _padding_error(padding: object, forms: str, where: str) -> Exception:
-    """The error for a padding that is no word and none of `forms`."""
+def _padding_error(padding: object, words: str, forms: str, where: str) -> Exception:
+    """The error for a padding that is none of `words` and none of `forms`."""
     message = (
-        f'{where}: padding={padding!r} is not allowed; give "SAME", "VALID" or "FULL", or numbers '
-        f"of cells, at least 0: {forms}. To crop instead, slice the input"
+        f"{where}: padding={padding!r} is not allowed; give {words}, or numbers of cells, at least "
+        f"0: {forms}. To crop instead, slice the input"
     )
     if _is_integer(padding) or isinstance(padding, (tuple, list)):
         return ValueError(message)
@@ -275,6 +289,68 @@ def output_size(
             "more padding, or a smaller kernel or dilation"
         )
     return positions
+
+
+def transposed_size(
+    positions: int,
+    kernel: int,
+    stride: int,
+    dilation: int,
+    before: int,
+    after: int,
+    wanted: int | None = None,
+    *,
+    where: str = "conv_transpose2d",
+    axis: str = "height",
+) -> int:
+    """How large an input is, along one axis, in which a window has so many positions.
+
+    The smallest is
+
+        (positions - 1) * stride + k - before - after,   k the dilated size of the kernel
+
+    and up to `stride - 1` more cells make no difference to `output_size`, which rounds down.
+
+    Args:
+        positions: of the window; at least 1.
+        kernel, stride, dilation, before, after: as for `output_size`.
+        wanted: one of the possible sizes; by default the smallest.
+        where: the function or layer, for the error.
+        axis: the axis's name, for the error.
+
+    Raises:
+        ValueError: no positions, nothing left between the padding, or a wanted size that has
+            another number of positions.
+
+    >>> transposed_size(14, kernel=3, stride=2, dilation=1, before=1, after=1)
+    27
+    >>> transposed_size(14, kernel=3, stride=2, dilation=1, before=1, after=1, wanted=28)
+    28
+    """
+    if positions < 1:
+        raise ValueError(f"{where}: the input has {axis} {positions}; it must be at least 1")
+    span = dilated_size(kernel, dilation)
+    smallest = (positions - 1) * stride + span - before - after
+    largest = smallest + stride - 1
+    given = (
+        f"{axis} {positions} with stride {stride}, kernel {kernel}, dilation {dilation} and "
+        f"padding {before, after}"
+    )
+    allowed = f"{axis} {max(1, smallest)}" + (
+        f" to {largest}" if largest > max(1, smallest) else ""
+    )
+    if largest < 1 or (wanted is None and smallest < 1):
+        way_out = f"; output_shape can ask for {allowed}" if largest >= 1 else ""
+        raise ValueError(
+            f"{where}: {given} makes {axis} {smallest}, and an image has at least 1{way_out}"
+        )
+    if wanted is None:
+        return smallest
+    if not max(1, smallest) <= wanted <= largest:
+        raise ValueError(
+            f"{where}: output_shape asks for {axis} {wanted}, and {given} can make {allowed}"
+        )
+    return wanted
 
 
 def output_shape(

@@ -1,6 +1,6 @@
 """The functions of deep learning, composed of tensor operators (`import minigrad.functional as F`).
 
-- dense and convolution: `linear im2col col2im conv2d`
+- dense and convolution: `linear im2col col2im conv2d conv1d conv_transpose2d`
 - pooling: `max_pool2d avg_pool2d`
 - activations: `relu leaky_relu elu gelu silu softplus sigmoid tanh softmax log_softmax`
 - normalisation and noise: `batch_norm layer_norm dropout`
@@ -8,8 +8,8 @@
   binary_cross_entropy_with_logits`
 
 Images are (N, H, W, C), kernels (kh, kw, in_channels, out_channels). Since all of it is composed of
-differentiable operators, nothing here has a derivative rule of its own (but for the two operators of
-`operators.losses`), and all of it can be differentiated as often as one likes.
+differentiable operators, nothing here has a derivative rule of its own (but for the two operators
+of `operators.losses`), and all of it can be differentiated as often as one likes.
 """
 
 from __future__ import annotations
@@ -21,13 +21,18 @@ import numpy as np
 
 from . import random
 from .conv_arithmetic import (
+    AxisPadding,
     IntOrPair,
     Padding,
     Pads,
     Pair,
+    integer,
     output_shape,
+    output_size,
     pair,
+    resolve_axis_padding,
     resolve_padding,
+    transposed_size,
 )
 from .engine import Differentiable
 from .operators import convolution, losses
@@ -59,16 +64,20 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
     x, weight = as_tensor(x), as_tensor(weight)
     if weight.ndim != 2 or x.ndim < 1 or x.shape[-1] != weight.shape[0]:
         raise ValueError(
-            f"linear: x of shape {x.shape} does not fit weight of shape {weight.shape}: weight must be "
-            "(in_features, out_features), and the last axis of x have in_features cells"
+            f"linear: x of shape {x.shape} does not fit weight of shape {weight.shape}: weight "
+            "must be (in_features, out_features), and the last axis of x have in_features cells"
         )
-    out = x @ weight
     if bias is None:
-        return out
+        return x @ weight
+    bias = _bias("linear", bias, weight.shape[1])
+    return x @ weight + bias
+
+
+def _bias(where: str, bias: Any, size: int) -> Tensor:
     bias = as_tensor(bias)
-    if bias.shape != weight.shape[1:]:
-        raise ValueError(f"linear: bias of shape {bias.shape} must have shape {weight.shape[1:]}")
-    return out + bias
+    if bias.shape != (size,):
+        raise ValueError(f"{where}: bias of shape {bias.shape} must have shape {(size,)}")
+    return bias
 
 
 def im2col(
@@ -134,9 +143,9 @@ def col2im(
     kh, kw = windows.kernel_size
     if cols.shape != (batch, oh, ow, kh * kw * channels):
         raise ValueError(
-            f"col2im: cols of shape {cols.shape} must have shape {(batch, oh, ow, kh * kw * channels)}, "
-            f"which is (N, OH, OW, KH*KW*C) for input_shape={tuple(input_shape)} and kernel_size="
-            f"{(kh, kw)}"
+            f"col2im: cols of shape {cols.shape} must have shape "
+            f"{(batch, oh, ow, kh * kw * channels)}, which is (N, OH, OW, KH*KW*C) for "
+            f"input_shape={tuple(input_shape)} and kernel_size={(kh, kw)}"
         )
     return convolution.col2im(cols, input_shape=tuple(input_shape), **windows.keywords())
 
@@ -166,40 +175,50 @@ def conv2d(
             sees its part of the channels. C groups make a depthwise convolution.
 
     Returns:
-        (N, OH, OW, F), with OH = floor((H + top + bottom - ((kh-1)*dilation + 1)) / stride) + 1 and OW
-        likewise.
+        (N, OH, OW, F), with OH = floor((H + top + bottom - ((kh-1)*dilation + 1)) / stride) + 1
+        and OW likewise.
 
     Raises:
-        ValueError: shapes that do not fit, a kernel larger than the padded input, or an argument out
-            of range.
+        ValueError: shapes that do not fit, a kernel larger than the padded input, or an argument
+            out of range.
 
     >>> x = Tensor(np.array([[43, 16, 78], [34, 76, 95], [35, 8, 46.0]]).reshape(1, 3, 3, 1))
     >>> kernel = Tensor(np.array([[4, 6], [7, 9.0]]).reshape(2, 2, 1, 1))
     >>> conv2d(x, kernel, padding="VALID").flatten()
     tensor([1190., 1919.,  909., 1344.], dtype=float64)
     """
-    x, kernel = _images("conv2d", x), as_tensor(kernel)
-    if kernel.ndim != 4 or 0 in kernel.shape:
-        raise ValueError(
-            f"conv2d: kernel of shape {kernel.shape} must be (kh, kw, in_channels, out_channels), "
-            "all at least 1"
-        )
-    if not isinstance(groups, (int, np.integer)) or groups < 1:
-        raise ValueError(f"conv2d: groups={groups!r} must be an int of at least 1")
-    kh, kw, channels_per_group, filters = kernel.shape
-    if x.shape[3] != channels_per_group * groups or filters % groups:
-        raise ValueError(
-            f"conv2d: x of shape {x.shape} NHWC has {x.shape[3]} channels; kernel of shape "
-            f"{kernel.shape} with groups={groups} takes {channels_per_group * groups} and makes "
-            f"{filters} filters, which must be a multiple of groups"
-        )
+    x = _images("conv2d", x)
+    groups = integer(groups, "groups", where="conv2d")
+    kernel = _kernel("conv2d", x, kernel, groups)
+    kh, kw, _, filters = kernel.shape
+    if bias is not None:
+        bias = _bias("conv2d", bias, filters)
     windows = _Windows("conv2d", (kh, kw), stride, padding, dilation)
     windows.output_shape(x)
     cols = convolution.im2col(x, **windows.keywords())
     if groups == 1:
         return linear(cols, kernel.reshape(-1, filters), bias)
-    out = _grouped_product(cols, kernel, int(groups))
-    return out if bias is None else out + as_tensor(bias)
+    out = _grouped_product(cols, kernel, groups)
+    return out if bias is None else out + bias
+
+
+def _kernel(where: str, x: Tensor, kernel: Any, groups: int) -> Tensor:
+    """The kernel of a convolution, once it is known to fit the channels of x."""
+    kernel = as_tensor(kernel)
+    layout, window = ("NHWC", "kh, kw") if x.ndim == 4 else ("NLC", "k")
+    if kernel.ndim != x.ndim or 0 in kernel.shape:
+        raise ValueError(
+            f"{where}: kernel of shape {kernel.shape} must be ({window}, in_channels, "
+            "out_channels), all at least 1"
+        )
+    channels, filters = kernel.shape[-2] * groups, kernel.shape[-1]
+    if x.shape[-1] != channels or filters % groups:
+        raise ValueError(
+            f"{where}: x of shape {x.shape} {layout} has {x.shape[-1]} channels; kernel of shape "
+            f"{kernel.shape} with groups={groups} takes {channels} and makes {filters} filters, "
+            "which must be a multiple of groups"
+        )
+    return kernel
 
 
 def _grouped_product(cols: Tensor, kernel: Tensor, groups: int) -> Tensor:
@@ -213,6 +232,142 @@ def _grouped_product(cols: Tensor, kernel: Tensor, groups: int) -> Tensor:
     weight = kernel.reshape(kh * kw * channels, groups, filters // groups).transpose(1, 0, 2)
     out = cols @ weight  # (G, N*OH*OW, F)
     return out.transpose(1, 0, 2).reshape(batch, oh, ow, filters)
+
+
+def conv1d(
+    x: Any,
+    kernel: Any,
+    bias: Any = None,
+    stride: int = 1,
+    padding: AxisPadding = "SAME",
+    dilation: int = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Convolution of sequences: `conv2d` of images that are one row high.
+
+    out[n, i, f] = sum over a, c of x[n, i*stride + a*dilation - before, c] * kernel[a, c, f]
+
+    Args:
+        x: (N, L, C).
+        kernel: (k, C / groups, F).
+        bias: (F,) or None.
+        stride, dilation: an int.
+        padding: "SAME", "VALID", "FULL", an int or (before, after); or "CAUSAL", all of it before,
+            so that no cell of the output depends on later cells of the input.
+        groups: as for `conv2d`.
+
+    Returns:
+        (N, OL, F), with OL = floor((L + before + after - ((k-1)*dilation + 1)) / stride) + 1.
+
+    Raises:
+        ValueError: shapes that do not fit, a kernel larger than the padded input, or an argument
+            out of range.
+
+    >>> x = Tensor([[[1.0], [2.0], [4.0]]])
+    >>> conv1d(x, Tensor([[[-1.0]], [[1.0]]]), padding="CAUSAL").flatten()  # what came before it
+    tensor([1., 1., 2.], dtype=float32)
+    """
+    x = as_tensor(x)
+    if x.ndim != 3:
+        raise ValueError(
+            f"conv1d: x of shape {x.shape} has {x.ndim} axes; sequences are (N, L, C)"
+            + ("; a single one needs a batch axis: x.expand_dims(0)" if x.ndim == 2 else "")
+        )
+    groups = integer(groups, "groups", where="conv1d")
+    kernel = _kernel("conv1d", x, kernel, groups)
+    size = kernel.shape[0]
+    stride = integer(stride, "stride", where="conv1d")
+    dilation = integer(dilation, "dilation", where="conv1d")
+    before, after = resolve_axis_padding(padding, size, dilation, where="conv1d")
+    output_size(  # or raise
+        x.shape[1], size, stride, dilation, before, after, where="conv1d", axis="length"
+    )
+    out = conv2d(
+        x.expand_dims(1),  # (N, L, C) -> (N, 1, L, C)
+        kernel.expand_dims(0),  # (k, C, F) -> (1, k, C, F)
+        None if bias is None else _bias("conv1d", bias, kernel.shape[2]),
+        (1, stride),
+        ((0, 0), (before, after)),
+        (1, dilation),
+        groups,
+    )
+    return out.squeeze(1)
+
+
+def conv_transpose2d(
+    x: Any,
+    kernel: Any,
+    bias: Any = None,
+    stride: IntOrPair = 1,
+    padding: Padding = "SAME",
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+    output_shape: IntOrPair | None = None,
+) -> Tensor:
+    """The adjoint of `conv2d` with that kernel: what carries its gradient back to its input.
+
+    <conv2d(a, kernel), x> = <a, conv_transpose2d(x, kernel)> for all a and x. So it takes what that
+    convolution makes and makes what it takes, and the kernel has its out_channels third: a dense
+    layer with the transposed matrix, then `col2im`. With a stride it makes images larger.
+
+    Args:
+        x: (N, H, W, in_channels), as that convolution's output.
+        kernel: (kh, kw, out_channels / groups, in_channels).
+        bias: (out_channels,) or None.
+        stride, padding, dilation, groups: of that convolution.
+        output_shape: (OH, OW), where the default is not what is wanted.
+
+    Returns:
+        (N, OH, OW, out_channels), as that convolution's input. At stride s it makes H of s
+        different heights. By default OH is the smallest of them, (H-1)*s + (kh-1)*dilation + 1 -
+        top - bottom, and `output_shape` can ask for up to s-1 more; OW likewise.
+
+    Raises:
+        ValueError: shapes that do not fit, an `output_shape` from which that convolution would not
+            make H and W, an output of no cells, or an argument out of range.
+
+    >>> x = Tensor(np.ones((2, 14, 13, 8), np.float32))
+    >>> kernel = Tensor(np.ones((3, 3, 5, 8), np.float32))
+    >>> conv_transpose2d(x, kernel, stride=2).shape
+    (2, 27, 25, 5)
+    >>> conv_transpose2d(x, kernel, stride=2, output_shape=(28, 26)).shape
+    (2, 28, 26, 5)
+    """
+    where = "conv_transpose2d"
+    x, kernel = _images(where, x), as_tensor(kernel)
+    groups = integer(groups, "groups", where=where)
+    if kernel.ndim != 4 or 0 in kernel.shape:
+        raise ValueError(
+            f"{where}: kernel of shape {kernel.shape} must be (kh, kw, out_channels, in_channels), "
+            "all at least 1"
+        )
+    if x.shape[3] != kernel.shape[3] or kernel.shape[3] % groups:
+        raise ValueError(
+            f"{where}: x of shape {x.shape} NHWC has {x.shape[3]} channels; kernel of shape "
+            f"{kernel.shape} (kh, kw, out_channels, in_channels) takes {kernel.shape[3]}, which "
+            f"must be a multiple of groups={groups}"
+        )
+    kh, kw, channels_per_group, filters = kernel.shape
+    channels = channels_per_group * groups
+    if bias is not None:
+        bias = _bias(where, bias, channels)
+    windows = _Windows(where, (kh, kw), stride, padding, dilation)
+    batch, height, width, _ = x.shape
+    input_shape = (batch, *windows.transposed_shape((height, width), output_shape), channels)
+    if groups == 1:
+        # (N, H, W, F) @ (F, KH*KW*C) -> (N, H, W, KH*KW*C)
+        cols = x @ kernel.reshape(-1, filters).T
+    else:
+        # (N, H, W, G*F) -> (G, N*H*W, F)
+        rows = x.reshape(batch * height * width, groups, filters // groups).transpose(1, 0, 2)
+        # (KH, KW, C, G*F) -> (G, F, KH*KW*C)
+        weight = kernel.reshape(kh * kw * channels_per_group, groups, filters // groups)
+        products = rows @ weight.transpose(1, 2, 0)  # (G, N*H*W, KH*KW*C)
+        # -> (N*H*W, KH*KW, G, C) -> (N, H, W, KH*KW*G*C)
+        products = products.reshape(groups, rows.shape[1], kh * kw, channels_per_group)
+        cols = products.transpose(1, 2, 0, 3).reshape(batch, height, width, kh * kw * channels)
+    out = convolution.col2im(cols, input_shape=input_shape, **windows.keywords())
+    return out if bias is None else out + bias
 
 
 # --- pooling --------------------------------------------------------------------------------------
@@ -239,7 +394,8 @@ def max_pool2d(
     tensor([ 1.,  3.,  5.,  7.,  9., 11.], dtype=float64)
     """
     x = _images("max_pool2d", x)
-    windows = _Windows("max_pool2d", kernel_size, stride or kernel_size, padding, 1)
+    stride = kernel_size if stride is None else stride
+    windows = _Windows("max_pool2d", kernel_size, stride, padding, 1)
     windows.refuse_windows_of_padding(x)
     out = x
     # Along the width first, so that a tie goes to the upper row, and within it to the left.
@@ -273,7 +429,8 @@ def avg_pool2d(
     tensor([4.5, 6.5], dtype=float64)
     """
     x = _images("avg_pool2d", x)
-    windows = _Windows("avg_pool2d", kernel_size, stride or kernel_size, padding, 1)
+    stride = kernel_size if stride is None else stride
+    windows = _Windows("avg_pool2d", kernel_size, stride, padding, 1)
     oh, ow = windows.refuse_windows_of_padding(x)
     kh, kw = windows.kernel_size
     batch, height, width, channels = x.shape
@@ -286,7 +443,7 @@ def avg_pool2d(
 
 
 class _Windows:
-    """The geometry of sliding windows, checked once; `where` is the function that errors speak of."""
+    """The geometry of sliding windows, checked once; errors speak of the function `where`."""
 
     def __init__(
         self,
@@ -321,6 +478,24 @@ class _Windows:
             where=self.where,
         )
 
+    def transposed_shape(self, positions: Pair, wanted: IntOrPair | None) -> Pair:
+        """The (height, width) of an image on which the windows have so many positions."""
+        asked = (None, None) if wanted is None else pair(wanted, "output_shape", where=self.where)
+        height, width = (
+            transposed_size(
+                positions[axis],
+                self.kernel_size[axis],
+                self.stride[axis],
+                self.dilation[axis],
+                *self.pads[axis],
+                asked[axis],
+                where=self.where,
+                axis=name,
+            )
+            for axis, name in enumerate(("height", "width"))
+        )
+        return height, width
+
     def output_shape(self, x: Tensor) -> Pair:
         return self.output_shape_for(x.shape[1], x.shape[2])
 
@@ -333,9 +508,9 @@ class _Windows:
             last_start = (counts[axis] - 1) * stride - before
             if before >= window or last_start >= size:
                 raise ValueError(
-                    f"{self.where}: padding {before, after} lets a window see padding only: along the "
-                    f"{name}, {size} cells, kernel_size {window}, stride {stride}; pad by less than the "
-                    "window"
+                    f"{self.where}: padding {before, after} lets a window see padding only: along "
+                    f"the {name}, {size} cells, kernel_size {window}, stride {stride}; pad by less "
+                    "than the window"
                 )
         return counts
 
@@ -368,7 +543,7 @@ def elu(x: Any, alpha: float = 1.0) -> Tensor:
     """x where it is positive, alpha * (exp(x) - 1) elsewhere. (Clevert et al., 2015)"""
     x = as_tensor(x)
     # The exponential sees no positive number: its overflow would reach the gradient as 0 * inf.
-    return where(x > 0, x, x.minimum(0.0).expm1() * alpha)
+    return where(x > 0, x, x.clip(max=0.0).expm1() * alpha)
 
 
 def gelu(x: Any) -> Tensor:
@@ -465,15 +640,17 @@ def layer_norm(
         axes: how many axes, from the last, to normalise over.
 
     Raises:
-        ValueError: a weight or bias of another shape.
+        ValueError: a weight or bias of another shape, or axes that x does not have.
     """
     x = as_tensor(x)
+    if integer(axes, "axes", where="layer_norm") > x.ndim:
+        raise ValueError(f"layer_norm: axes={axes}, and x of shape {x.shape} has {x.ndim}")
     normalised = x.shape[x.ndim - axes :]
     for name, value in (("weight", weight), ("bias", bias)):
         if value is not None and np.shape(_data(value)) != normalised:
             raise ValueError(
-                f"layer_norm: {name} of shape {np.shape(_data(value))} must have shape {normalised}, "
-                f"the last axes of x of shape {x.shape}"
+                f"layer_norm: {name} of shape {np.shape(_data(value))} must have shape "
+                f"{normalised}, the last axes of x of shape {x.shape}"
             )
     over = tuple(range(x.ndim - axes, x.ndim))
     centred = x - x.mean(over, keepdims=True)
@@ -545,8 +722,8 @@ def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> Te
     tensor(5000.3467, dtype=float32)
     """
     logits = as_tensor(logits)
-    indices = _labels_for("cross_entropy", logits, labels)
-    return _reduce("cross_entropy", losses.cross_entropy(logits, labels=indices), reduction)
+    indices = _labels_for("cross_entropy", logits, labels, reduction)
+    return _reduce(losses.cross_entropy(logits, labels=indices), reduction)
 
 
 def nll_loss(log_probabilities: Any, labels: Any, reduction: Reduction = "mean") -> Tensor:
@@ -555,20 +732,19 @@ def nll_loss(log_probabilities: Any, labels: Any, reduction: Reduction = "mean")
     Args and errors as for `cross_entropy`.
     """
     log_probabilities = as_tensor(log_probabilities)
-    indices = _labels_for("nll_loss", log_probabilities, labels)
+    indices = _labels_for("nll_loss", log_probabilities, labels, reduction)
     items = tuple(np.indices(indices.shape, sparse=True))
-    return _reduce("nll_loss", -log_probabilities[(*items, indices)], reduction)
+    return _reduce(-log_probabilities[(*items, indices)], reduction)
 
 
 def mse_loss(prediction: Any, target: Any, reduction: Reduction = "mean") -> Tensor:
     """(prediction - target)^2, for two tensors of one shape."""
-    difference = _difference("mse_loss", prediction, target)
-    return _reduce("mse_loss", difference.square(), reduction)
+    return _reduce(_difference("mse_loss", prediction, target, reduction).square(), reduction)
 
 
 def l1_loss(prediction: Any, target: Any, reduction: Reduction = "mean") -> Tensor:
     """|prediction - target|, for two tensors of one shape."""
-    return _reduce("l1_loss", _difference("l1_loss", prediction, target).abs(), reduction)
+    return _reduce(_difference("l1_loss", prediction, target, reduction).abs(), reduction)
 
 
 def huber_loss(
@@ -583,10 +759,10 @@ def huber_loss(
     """
     if not delta > 0:
         raise ValueError(f"huber_loss: delta={delta!r} must be above 0")
-    difference = _difference("huber_loss", prediction, target)
-    size = difference.abs()
-    items = where(size < delta, difference.square() * 0.5, (size - 0.5 * delta) * delta)
-    return _reduce("huber_loss", items, reduction)
+    difference = _difference("huber_loss", prediction, target, reduction)
+    # c (d - c/2) with c = d held between -delta and delta: no square of a large d, which overflows.
+    near = difference.clip(-delta, delta)
+    return _reduce(near * (difference - near * 0.5), reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -600,36 +776,49 @@ def binary_cross_entropy_with_logits(
         reduction: "mean", "sum" or "none".
 
     Raises:
-        ValueError: different shapes, or an empty batch.
+        ValueError: different shapes, a target out of range, or an empty batch.
     """
-    logits, target = as_tensor(logits), as_tensor(target)
+    where, logits, target = "binary_cross_entropy_with_logits", as_tensor(logits), as_tensor(target)
     if logits.shape != target.shape:
         raise ValueError(
-            f"binary_cross_entropy_with_logits: logits of shape {logits.shape} and target of shape "
-            f"{target.shape} must be equal in shape"
+            f"{where}: logits of shape {logits.shape} and target of shape {target.shape} must be "
+            "equal in shape"
         )
-    # -t log p - (1-t) log(1-p) = log(1 + exp(z)) - t z
-    items = softplus(logits) - logits * target.astype(logits.dtype)
-    return _reduce("binary_cross_entropy_with_logits", items, reduction)
+    _check_loss(where, logits.shape, reduction)
+    if not 0 <= target.data.min() <= target.data.max() <= 1:
+        raise ValueError(
+            f"{where}: target has values from {target.data.min()} to {target.data.max()}; they are "
+            "probabilities, between 0 and 1"
+        )
+    # -log p = softplus(-z) and -log(1-p) = softplus(z): two sums of what is positive, so that small
+    # losses keep their digits.
+    target = target.astype(logits.dtype)
+    items = target * softplus(-logits) + (1.0 - target) * softplus(logits)
+    return _reduce(items, reduction)
 
 
-def _reduce(where: str, items: Tensor, reduction: Reduction) -> Tensor:
+def _check_loss(where: str, shape: tuple[int, ...], reduction: Reduction) -> None:
+    """Refuse what no loss can be made of; `shape` is that of what it is given."""
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f'{where}: reduction={reduction!r} must be "mean", "sum" or "none"')
-    if items.size == 0:
-        raise ValueError(f"{where}: the batch is empty, shape {items.shape}: there is no loss to take")
+    if 0 in shape:
+        raise ValueError(f"{where}: the batch is empty, shape {shape}: it has no loss")
+
+
+def _reduce(items: Tensor, reduction: Reduction) -> Tensor:
     if reduction == "none":
         return items
     return items.mean() if reduction == "mean" else items.sum()
 
 
-def _difference(where: str, prediction: Any, target: Any) -> Tensor:
+def _difference(where: str, prediction: Any, target: Any, reduction: Reduction) -> Tensor:
     prediction, target = as_tensor(prediction), as_tensor(target)
     if prediction.shape != target.shape:
         raise ValueError(
-            f"{where}: prediction of shape {prediction.shape} and target of shape {target.shape} must "
-            "be equal in shape; they are not broadcast"
+            f"{where}: prediction of shape {prediction.shape} and target of shape {target.shape} "
+            "must be equal in shape; they are not broadcast"
         )
+    _check_loss(where, prediction.shape, reduction)
     return prediction - target
 
 
@@ -639,16 +828,21 @@ def _labels(where: str, labels: Any, classes: int) -> np.ndarray[Any, Any]:
         raise TypeError(f"{where}: labels of dtype {indices.dtype} must be integers")
     if indices.size and not 0 <= indices.min() <= indices.max() < classes:
         bad = indices.min() if indices.min() < 0 else indices.max()
-        raise ValueError(f"{where}: label {bad} is not in [0, {classes}): there are {classes} classes")
+        raise ValueError(
+            f"{where}: label {bad} is not in [0, {classes}): there are {classes} classes"
+        )
     return indices
 
 
-def _labels_for(where: str, scores: Tensor, labels: Any) -> np.ndarray[Any, Any]:
+def _labels_for(
+    where: str, scores: Tensor, labels: Any, reduction: Reduction
+) -> np.ndarray[Any, Any]:
     if scores.ndim < 1 or np.shape(_data(labels)) != scores.shape[:-1]:
         raise ValueError(
             f"{where}: labels of shape {np.shape(_data(labels))} do not fit scores of shape "
             f"{scores.shape}: one label per row of the last axis, shape {scores.shape[:-1]}"
         )
+    _check_loss(where, scores.shape, reduction)
     return _labels(where, labels, scores.shape[-1])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -19,21 +19,26 @@ class Progress:
         self.enabled = enabled
         self._bar: Any = None
 
-    def bar(self, items: Iterable[Item], label: str) -> Iterator[Item]:
-        """The items, with a bar that follows where there is a terminal."""
+    def bar(self, items: Iterable[Item], label: str) -> Generator[Item, None, None]:
+        """The items, with a bar that follows where there is a terminal; `close()` takes it away."""
         if not (self.enabled and sys.stderr.isatty()):
             yield from items
             return
         from tqdm import tqdm
 
         with tqdm(items, desc=label, leave=False, dynamic_ncols=True, unit="batch") as self._bar:
-            yield from self._bar
-        self._bar = None
+            try:
+                yield from self._bar
+            finally:
+                self._bar = None
 
     def show(self, values: dict[str, float]) -> None:
         """Put numbers beside the bar."""
         if self._bar is not None:
-            self._bar.set_postfix({name: f"{value:.4f}" for name, value in values.items()})
+            # Without refresh the bar redraws at its own pace, which is not once per batch.
+            self._bar.set_postfix(
+                {name: f"{value:.4f}" for name, value in values.items()}, refresh=False
+            )
 
     def line(self, text: str) -> None:
         """A line of its own."""

@@ -15,8 +15,15 @@ import numpy as np
 
 from . import engine
 from .engine import Array, Differentiable, as_operand
+from .hooks import HookHandle
 from .operators import elementwise, linear, reductions
 from .operators.reductions import Axis
+
+# The arithmetic operators, bound once: a call of the object would look `__call__` up every time.
+_add = elementwise.add.__call__
+_subtract = elementwise.subtract.__call__
+_multiply = elementwise.multiply.__call__
+_divide = elementwise.divide.__call__
 
 
 class Tensor(Differentiable):
@@ -45,13 +52,14 @@ class Tensor(Differentiable):
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
         if isinstance(data, Differentiable):
             data = data.data
-        array = data if isinstance(data, (np.ndarray, np.generic)) else np.asarray(as_operand(data))
-        if dtype is None and type(data) is float:
-            dtype = np.float32
-        self.data = np.asarray(array, dtype=dtype)
-        if self.data.dtype.kind not in "biuf":
-            raise TypeError(f"Tensor: cannot hold dtype {self.data.dtype}; give it real numbers")
+        if not isinstance(data, np.generic):  # NumPy's scalars keep their dtype, as arrays do
+            if dtype is None and type(data) is float:
+                dtype = np.float32
+            data = as_operand("Tensor", data)
+        self.data = np.asarray(data, dtype=_real("Tensor", dtype))
+        _real("Tensor", self.data.dtype)
         self.grad: Tensor | None = None
+        self.hooks = None
         self.node = None
         self._requires_grad = False
         if requires_grad:
@@ -68,8 +76,8 @@ class Tensor(Differentiable):
     def requires_grad(self, flag: bool) -> None:
         if self.node is not None:
             raise ValueError(
-                f"Tensor.requires_grad: this tensor was computed (by {self.node.primitive.name}); only "
-                "leaves can be set. detach() gives a leaf that shares the data"
+                f"Tensor.requires_grad: this tensor was computed (by {self.node.primitive.name}); "
+                "only leaves can be set. detach() gives a leaf that shares the data"
             )
         if flag and self.data.dtype.kind != "f":
             raise ValueError(
@@ -166,7 +174,8 @@ class Tensor(Differentiable):
             gradient: of something with respect to this tensor, in its shape; 1 for a single number.
             retain_graph: keep the graph for another pass; the default is `create_graph`.
             create_graph: record the computation of the gradients, so that they can be
-                differentiated.
+                differentiated. `.grad` then points back to its leaf, and the leaf to `.grad`: set
+                it to None to free the graph at once, or use `minigrad.grad`.
 
         Raises:
             ValueError: the tensor does not require grad, the gradient is missing or of another
@@ -174,49 +183,82 @@ class Tensor(Differentiable):
         """
         engine.backward(self, gradient, retain_graph, create_graph)
 
+    def register_hook(self, hook: engine.Hook) -> HookHandle:
+        """Have `hook(gradient)` called whenever the gradient of this tensor has been computed.
+
+        The gradient is that of one `backward` or `grad`, complete: of all that was computed from
+        the tensor. What the hook returns, unless None, takes its place, for `.grad` and everything
+        further back. Hooks run in the order of registration and must not write into the gradient's
+        data, which may be shared. A computed tensor's hooks go with its graph.
+
+        Returns:
+            A handle; `handle.remove()` takes the hook off again.
+
+        Raises:
+            TypeError: the hook is not callable; at backward: it returned no Tensor.
+            ValueError: the tensor does not require grad; at backward: a replacement of another
+                shape or dtype.
+
+        >>> x = Tensor([1.0, 2.0], requires_grad=True)
+        >>> y = x * 3
+        >>> handle = y.register_hook(lambda gradient: gradient.clip(-1, 1))
+        >>> (y * 10).sum().backward()
+        >>> x.grad
+        tensor([3., 3.], dtype=float32)
+        """
+        return engine.register_hook(self, hook)
+
     def astype(self, dtype: Any) -> Tensor:
-        """The same numbers in another dtype; the gradient comes back in this one."""
-        return linear.astype(self, dtype=np.dtype(dtype))
+        """The same numbers in another dtype; the gradient comes back in this one.
+
+        Raises:
+            TypeError: a dtype that does not hold real numbers.
+        """
+        return linear.astype(self, dtype=_real("astype", np.dtype(dtype)))
 
     # --- arithmetic -------------------------------------------------------------------------------
 
     def __add__(self, other: Any) -> Tensor:
-        return elementwise.add(self, other)
+        return _add(self, other)
 
     def __radd__(self, other: Any) -> Tensor:
-        return elementwise.add(self, other)
+        return _add(self, other)
 
     def __sub__(self, other: Any) -> Tensor:
-        return elementwise.subtract(self, other)
+        return _subtract(self, other)
 
     def __rsub__(self, other: Any) -> Tensor:
-        return elementwise.subtract(other, self)
+        return _subtract(other, self)
 
     def __mul__(self, other: Any) -> Tensor:
-        return elementwise.multiply(self, other)
+        return _multiply(self, other)
 
     def __rmul__(self, other: Any) -> Tensor:
-        return elementwise.multiply(self, other)
+        return _multiply(self, other)
 
     def __truediv__(self, other: Any) -> Tensor:
-        return elementwise.divide(self, other)
+        return _divide(self, other)
 
     def __rtruediv__(self, other: Any) -> Tensor:
-        return elementwise.divide(other, self)
+        return _divide(other, self)
 
     def __pow__(self, exponent: Any) -> Tensor:
-        exponent = exponent if isinstance(exponent, Differentiable) else as_operand(exponent)
+        if not isinstance(exponent, Differentiable):
+            exponent = as_operand("power", exponent)
         if isinstance(exponent, (int, float)):
             return elementwise.power_scalar(self, exponent=exponent)
         return elementwise.power(self, exponent)
 
     def __rpow__(self, base: Any) -> Tensor:
-        base = as_operand(base)
+        base = as_operand("power", base)
         if not isinstance(base, np.ndarray):
             base = np.asarray(base, dtype=np.result_type(base, self.dtype))
         return elementwise.power(base, self)
 
     def __matmul__(self, other: Any) -> Tensor:
+        # A matrix of another kind (a sparse one) says so as tensors do to NumPy, and takes over.
+        if not isinstance(other, Differentiable) and getattr(other, "__array_ufunc__", 0) is None:
+            return NotImplemented
         return linear.matmul(self, other)
 
     def __rmatmul__(self, other: Any) -> Tensor:
@@ -330,24 +372,34 @@ class Tensor(Differentiable):
     def clip(self, min: Any = None, max: Any = None) -> Tensor:
         """x held between bounds (numbers or arrays that broadcast to x, or None).
 
-        The gradient passes where x is within or at the bounds.
+        The gradient passes where x is within or at the bounds. A floating-point x keeps its dtype,
+        whatever that of the bounds.
 
         Raises:
-            ValueError: both bounds are None, or a bound does not broadcast to the shape of x.
+            ValueError: both bounds are None, or a bound does not broadcast to the shape of x or
+                requires grad.
         """
         if min is None and max is None:
             raise ValueError("clip: min and max are both None; give at least one bound")
-        bounds = []
-        for name, bound in (("min", min), ("max", max)):
-            bound = bound.data if isinstance(bound, Differentiable) else bound
-            if np.broadcast_shapes(np.shape(bound), self.shape) != self.shape:
+        return elementwise.clip(self, min=self._bound("min", min), max=self._bound("max", max))
+
+    def _bound(self, name: str, bound: Any) -> Any:
+        """A bound for `clip`, checked: None, a number or an array."""
+        if bound is None:
+            return None
+        if isinstance(bound, Differentiable):
+            if bound._requires_grad:
                 raise ValueError(
-                    f"clip: {name} of shape {np.shape(bound)} does not fit into x of shape {self.shape}"
+                    f"clip: {name} of shape {bound.shape} requires grad, and bounds get no "
+                    "gradient; use maximum and minimum, or detach it"
                 )
-            if bound is not None:
-                bound = np.asarray(bound, self.dtype)
-            bounds.append(bound)
-        return elementwise.clip(self, min=bounds[0], max=bounds[1])
+            bound = bound.data
+        bound = as_operand("clip", bound)
+        if not _broadcasts(np.shape(bound), self.shape):
+            raise ValueError(
+                f"clip: {name} of shape {np.shape(bound)} does not fit into x of shape {self.shape}"
+            )
+        return np.asarray(bound, self.dtype) if self.dtype.kind == "f" else bound
 
     def where(self, condition: Any, other: Any) -> Tensor:
         """x where the condition holds, other elsewhere, with broadcasting."""
@@ -358,7 +410,7 @@ class Tensor(Differentiable):
     def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """The sum over an axis, several (a tuple) or all (None); `keepdims` keeps them, size 1.
 
-        In the dtype of x; booleans are counted as int64.
+        Floating point stays in its dtype; integers and booleans are counted in 64 bits.
 
         >>> Tensor([[1.0, 2.0], [3.0, 4.0]]).sum(axis=0)
         tensor([4., 6.], dtype=float32)
@@ -390,7 +442,7 @@ class Tensor(Differentiable):
         return reductions.prod(self, axis, keepdims)
 
     def argmax(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
-        """The index (int64) of the first largest value along an axis, or in the flattened tensor."""
+        """The index (int64) of the first largest value along an axis, or of all cells in order."""
         return reductions.argmax(self, axis, keepdims)
 
     def logsumexp(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -401,8 +453,7 @@ class Tensor(Differentiable):
         """Running sums along an axis; without one, of the flattened tensor."""
         if axis is None:
             return self.flatten().cumsum(0)
-        (axis,) = reductions.normalise_axes("cumsum", axis, self.ndim)
-        return linear.cumsum(self, axis=axis)
+        return linear.cumsum(self, axis=reductions.normalise_axis("cumsum", axis, self.ndim))
 
     # --- shape ------------------------------------------------------------------------------------
 
@@ -410,6 +461,7 @@ class Tensor(Differentiable):
         """The same cells in row-major order in another shape; one size may be -1.
 
         Raises:
+            TypeError: a size that is no integer.
             ValueError: the shapes differ in their number of cells.
         """
         sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
@@ -455,22 +507,23 @@ class Tensor(Differentiable):
             self, shape=tuple(size for a, size in enumerate(self.shape) if a not in dropped)
         )
 
-    def expand_dims(self, axis: int | tuple[int, ...]) -> Tensor:
+    def expand_dims(self, axis: int | Sequence[int]) -> Tensor:
         """Insert axes of size 1, so that they have these positions in the result."""
-        count = len(axis) if isinstance(axis, tuple) else 1
+        count = len(axis) if isinstance(axis, (tuple, list)) else 1
         new = reductions.normalise_axes("expand_dims", axis, self.ndim + count)
         sizes = iter(self.shape)
         shape = tuple(1 if a in new else next(sizes) for a in range(self.ndim + count))
         return linear.reshape(self, shape=shape)
 
-    def broadcast_to(self, shape: Sequence[int]) -> Tensor:
+    def broadcast_to(self, shape: int | Sequence[int]) -> Tensor:
         """Repeat along new axes and axes of size 1, by NumPy's rule.
 
         Raises:
             ValueError: x does not broadcast to the shape.
         """
-        shape = tuple(operator.index(size) for size in shape)
-        if len(shape) < self.ndim or np.broadcast_shapes(self.shape, shape) != shape:
+        sizes = shape if isinstance(shape, Sequence) else (shape,)
+        shape = tuple(operator.index(size) for size in sizes)
+        if not _broadcasts(self.shape, shape):
             raise ValueError(f"broadcast_to: shape {self.shape} does not broadcast to {shape}")
         return linear.broadcast_to(self, shape=shape)
 
@@ -491,8 +544,8 @@ class Tensor(Differentiable):
             widths = np.array([[-1, -1]])
         if widths.dtype.kind not in "iu" or (widths < 0).any():
             raise ValueError(
-                f"pad: pad_width={pad_width!r} must hold (before, after), not negative, for each of "
-                f"the {self.ndim} axes of shape {self.shape}, or once for all of them"
+                f"pad: pad_width={pad_width!r} must hold (before, after), not negative, for each "
+                f"of the {self.ndim} axes of shape {self.shape}, or once for all of them"
             )
         pairs = tuple((before, after) for before, after in widths.tolist())
         return linear.pad(self, pad_width=pairs, value=value)
@@ -513,13 +566,31 @@ def tensor(data: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:
     return Tensor(data, requires_grad, dtype)
 
 
+def _real(where: str, dtype: Any) -> Any:
+    """The dtype itself, if it is one of real numbers (or None)."""
+    if dtype is not None and np.dtype(dtype).kind not in "biuf":
+        raise TypeError(f"{where}: cannot hold dtype {np.dtype(dtype)}; tensors hold real numbers")
+    return dtype
+
+
+def _broadcasts(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether an array of one shape can be repeated to the other, by NumPy's rule."""
+    return len(shape) <= len(wanted) and all(
+        size in (1, target) and target >= 0
+        for size, target in zip(shape[::-1], wanted[::-1], strict=False)
+    )
+
+
 def _complete_shape(shape: tuple[int, ...], wanted: tuple[Any, ...]) -> tuple[int, ...]:
     """The wanted shape with -1 replaced, checked against the number of cells."""
     try:
         return np.broadcast_to(np.int8(0), shape).reshape(wanted).shape
+    except TypeError:
+        raise TypeError(f"reshape: shape {wanted!r} must hold integers") from None
     except ValueError:
         raise ValueError(
-            f"reshape: {shape} cannot be read as {wanted}: the numbers of cells differ"
+            f"reshape: {shape} cannot be read as {wanted}: the numbers of cells must be equal, and "
+            "one size at most may be -1"
         ) from None
 
 
@@ -529,7 +600,9 @@ def _index_of_arrays(index: Any) -> Any:
         return tuple(_index_of_arrays(part) for part in index)
     if isinstance(index, Differentiable):
         return index.data
-    return np.asarray(index, dtype=None if len(index) else int) if isinstance(index, list) else index
+    if isinstance(index, list):
+        return np.asarray(index, dtype=None if len(index) else int)
+    return index
 
 
 def as_tensor(value: Any) -> Tensor:
@@ -549,7 +622,7 @@ def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
     parts = [as_tensor(part) for part in tensors]
     if not parts:
         raise ValueError("concatenate: got no tensors")
-    (axis,) = reductions.normalise_axes("concatenate", axis, parts[0].ndim)
+    axis = reductions.normalise_axis("concatenate", axis, parts[0].ndim)
     rest = [(*part.shape[:axis], *part.shape[axis + 1 :]) for part in parts]
     if any(part.ndim != parts[0].ndim for part in parts) or any(r != rest[0] for r in rest):
         raise ValueError(
@@ -571,6 +644,9 @@ def stack(tensors: Sequence[Any], axis: int = 0) -> Tensor:
             [2., 4.]], dtype=float32)
     """
     parts = [as_tensor(part) for part in tensors]
+    if not parts:
+        raise ValueError("stack: got no tensors")
+    axis = reductions.normalise_axis("stack", axis, parts[0].ndim + 1)
     if any(part.shape != parts[0].shape for part in parts):
         raise ValueError(
             f"stack: shapes {', '.join(str(part.shape) for part in parts)} must be equal"
@@ -585,8 +661,9 @@ def where(condition: Any, x: Any, y: Any) -> Tensor:
     tensor([1., 0.], dtype=float32)
     """
     condition = np.asarray(condition.data if isinstance(condition, Differentiable) else condition)
-    if isinstance(x, (int, float)) and isinstance(y, (int, float)):
-        x = Tensor(x)
+    x, y = (v if isinstance(v, Differentiable) else as_operand("where", v) for v in (x, y))
+    if isinstance(x, (int, float)) and isinstance(y, (int, float)):  # nobody's dtype to take
+        x = Tensor(x, dtype=np.float32 if isinstance(x, float) or isinstance(y, float) else None)
     return elementwise.where(condition.astype(bool, copy=False), x, y)
 
 

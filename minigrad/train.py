@@ -5,11 +5,13 @@
 - `evaluate` is one pass over a loader without training.
 - `History` is what happened, a record per epoch, in a form that goes into JSON.
 - `accuracy` is the share of rows whose largest score is at the label.
-- `Diverged` is raised when the loss is no longer a finite number.
+- `Diverged` is raised when the loss or the weights are no longer finite numbers.
+- `read_settings` reads what the caller of `fit` had kept in a checkpoint.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -23,8 +25,9 @@ import numpy as np
 
 from . import functional as F
 from . import random
+from .conv_arithmetic import integer
 from .data import DataLoader
-from .engine import no_grad
+from .engine import Array, no_grad
 from .nn import Module
 from .optim import OneCycleLR, Optimizer, ReduceLROnPlateau
 from .optim.schedulers import Scheduler
@@ -37,15 +40,24 @@ Metric = Callable[[Tensor, Tensor], float]
 
 
 class Diverged(ValueError):
-    """The loss is nan or infinite. The model holds its last good weights again."""
+    """The loss or the weights are nan or infinite. The model holds its last good weights again."""
 
 
 def accuracy(scores: Tensor, labels: Tensor) -> float:
-    """The share of rows whose largest score is at the label: (N, classes), (N,) -> a float.
+    """The share of rows whose largest score is at the label: (..., classes), (...) -> a float.
+
+    Raises:
+        ValueError: shapes that do not fit.
 
     >>> accuracy(Tensor([[0.1, 0.9], [0.8, 0.2]]), Tensor([1, 1]))
     0.5
     """
+    if labels.shape != scores.shape[:-1]:
+        raise ValueError(
+            f"accuracy: labels of shape {labels.shape} do not fit scores of shape {scores.shape}: "
+            f"one label per row, shape {scores.shape[:-1]}; where targets are no labels, give "
+            "metric=None"
+        )
     return float(np.mean(scores.data.argmax(axis=-1) == labels.data))
 
 
@@ -54,8 +66,9 @@ class History:
     """What happened in training.
 
     Attributes:
-        epochs: one record per finished epoch: "epoch" (from 1), "loss", "lr" (at its end),
-            "seconds", and where they were asked for "accuracy", "test_loss", "test_accuracy".
+        epochs: one record per finished epoch: "epoch" (from 1), "loss", "lr" (at the end of it),
+            "seconds", and where they were asked for "accuracy" (by the metric's name), "test_loss",
+            "test_accuracy".
     """
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
@@ -71,8 +84,16 @@ class History:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> History:
-        """Read what `save` wrote."""
-        return cls(json.loads(Path(path).read_text())["epochs"])
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: the file holds something else.
+        """
+        try:
+            return cls(json.loads(Path(path).read_text())["epochs"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"History.load: {os.fspath(path)} is no history ({error!r})") from None
 
 
 def evaluate(
@@ -83,20 +104,22 @@ def evaluate(
 ) -> dict[str, float]:
     """Loss and metric over a loader, in evaluation mode, averaged over all items.
 
-    The model's mode is as before when it is done.
+    Nothing in the model is changed, and its modes are as before when it is done.
 
     Args:
         model: called on the first array of each batch.
         loader: batches of (inputs, targets).
         loss_fn: (outputs, targets) -> a single number, the mean over the batch.
-        metric: likewise, or None.
+        metric: (outputs, targets) -> a float, likewise; or None.
 
     Returns:
         {"loss": ..., "accuracy": ...}, the second by the metric's name.
 
     Raises:
-        ValueError: the loader gives no batches.
+        TypeError: loss_fn does not return a Tensor.
+        ValueError: loss_fn does not return a single number, or the loader gives no batches.
     """
+    name = _name_of(metric)
     modes = [(module, module.training) for _, module in model.named_modules()]
     model.eval()
     totals = _RunningMeans()
@@ -104,7 +127,10 @@ def evaluate(
         with no_grad():
             for inputs, targets in loader:
                 outputs = model(inputs)
-                totals.add(len(targets), **_measures(outputs, targets, loss_fn, metric))
+                values = {"loss": _loss("evaluate", loss_fn, outputs, targets).item()}
+                if metric is not None:
+                    values[name] = metric(outputs, targets)
+                totals.add(len(targets), values)
     finally:
         for module, training in modes:
             module.training = training
@@ -126,6 +152,7 @@ def fit(
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
     settings: dict[str, Any] | None = None,
+    history: History | None = None,
     progress: bool = True,
 ) -> History:
     """Train a model.
@@ -140,157 +167,225 @@ def fit(
         metric: (outputs, targets) -> a float to report, or None.
         scheduler: of the learning rate; stepped after every batch if it is a OneCycleLR, else after
             every epoch (a ReduceLROnPlateau with the validation loss, or else the training loss).
-        checkpoint: a file in which the state after every epoch is kept: weights, optimiser, schedule,
-            random state, loader epoch and history. Written whole or not at all.
+        checkpoint: a file in which the state after every epoch is kept: weights, optimiser,
+            schedule, random states (the library's, and those of generators that modules hold),
+            loader epoch and history. Written whole or not at all.
         resume: go on from the checkpoint, if there is one, bit for bit as if never interrupted.
-        settings: kept in the checkpoint, for the caller (`read_settings`).
-        progress: show a bar on terminals, or else a line per epoch.
+        settings: kept in the checkpoint as JSON, for the caller (`read_settings`).
+        history: an empty one to fill, for a caller who wants it after an interruption, too.
+        progress: show a bar on terminals, and a line per epoch.
 
     Returns:
         The history, including that of the run that was resumed.
 
     Raises:
-        Diverged: the loss is nan or infinite; says in which step. The model has the weights of the
-            end of the last good epoch again, and checkpoint files are left as they were.
-        ValueError: a checkpoint that does not fit the model or the optimiser, or resume without one.
+        Diverged: the loss or the weights are nan or infinite; says in which step. The model has the
+            weights of the end of the last good epoch again, and checkpoint files are as they were.
+        TypeError, ValueError: arguments that do not belong together, a checkpoint that does not fit
+            them, or resume without one. Nothing has been changed.
         KeyboardInterrupt: passed on; the model keeps the steps made so far.
     """
-    if resume and checkpoint is None:
+    integer(epochs, "epochs", where="fit")
+    _name_of(metric)  # or raise
+    run = _Run(model, loader, optimizer, scheduler)
+    run.check_parts_belong_together()
+    if checkpoint is None and resume:
         raise ValueError("fit: resume=True needs the checkpoint to resume from")
-    history = History()
+    if checkpoint is not None:
+        _check_can_be_kept(checkpoint, settings)
+    if history is None:
+        history = History()
+    elif history.epochs:
+        raise ValueError(
+            f"fit: history has {len(history.epochs)} epochs; give an empty one to fill (resume "
+            "goes on from a checkpoint)"
+        )
     if resume and checkpoint is not None and Path(checkpoint).exists():
-        history = _restore(checkpoint, model, optimizer, scheduler, loader)
+        history.epochs = run.restore(checkpoint, epochs)
+    else:
+        run.check_schedule(epochs)
     display = Progress(enabled=progress)
     for epoch in range(len(history.epochs) + 1, epochs + 1):
-        good_weights = model.state_dict()
         started = time.perf_counter()
-        model.train()
-        totals = _RunningMeans()
-        batches = display.bar(loader, f"epoch {epoch}/{epochs}")
-        for step, (inputs, targets) in enumerate(batches, start=1):
-            outputs = model(inputs)
-            loss = loss_fn(outputs, targets)
-            measures = {"loss": float(loss.item())}
-            if not math.isfinite(measures["loss"]):
-                model.load_state_dict(good_weights)
-                raise Diverged(
-                    f"fit: the loss is {measures['loss']} in step {step} of epoch {epoch} (learning "
-                    f"rate {optimizer.lr:g}); the weights from before the epoch are back in the model; "
-                    "try a smaller learning rate or clip_grad_norm"
-                )
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            if isinstance(scheduler, OneCycleLR):
-                scheduler.step()
-            if metric is not None:
-                measures[metric.__name__] = metric(outputs, targets)
-            totals.add(len(targets), **measures)
-            display.show(totals.means())
-        record = {"epoch": epoch, **totals.means()}
-        if validation is not None:
-            results = evaluate(model, validation, loss_fn, metric)
-            record.update({f"test_{name}": value for name, value in results.items()})
+        good_weights = model.state_dict()
+        try:
+            with contextlib.closing(display.bar(loader, f"epoch {epoch}/{epochs}")) as batches:
+                means = run.train_one_epoch(epoch, batches, loss_fn, metric, display)
+            record = {"epoch": epoch, **means}
+            if validation is not None:
+                results = evaluate(model, validation, loss_fn, metric)
+                if not math.isfinite(results["loss"]):
+                    raise run.divergence(
+                        f"the held-out loss is {results['loss']} at the end", epoch
+                    )
+                record.update({f"test_{name}": value for name, value in results.items()})
+        except Diverged:
+            model.load_state_dict(good_weights)
+            raise
+        record["lr"] = optimizer.lr
         if isinstance(scheduler, ReduceLROnPlateau):
             scheduler.step(record.get("test_loss", record["loss"]))
         elif scheduler is not None and not isinstance(scheduler, OneCycleLR):
             scheduler.step()  # type: ignore[attr-defined]
-        record["lr"] = optimizer.lr
         record["seconds"] = round(time.perf_counter() - started, 3)
         history.epochs.append(record)
-        display.line(_describe(record, epochs))
         if checkpoint is not None:
-            _keep(checkpoint, model, optimizer, scheduler, loader, history, settings)
+            run.keep(checkpoint, history, settings)
+        display.line(_describe(record, epochs))
     return history
 
 
-class _RunningMeans:
-    """Averages over items, of values given per batch."""
+@dataclass
+class _Run:
+    """What takes part in training, and with that all state that it depends on."""
 
-    def __init__(self) -> None:
-        self.count = 0
-        self._sums: dict[str, float] = {}
+    model: Module
+    loader: DataLoader
+    optimizer: Optimizer
+    scheduler: Scheduler | None
 
-    def add(self, count: int, **values: float) -> None:
-        self.count += count
-        for name, value in values.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value * count
+    def check_parts_belong_together(self) -> None:
+        """Refuse what would train nothing, or something else."""
+        if not isinstance(self.loader, DataLoader):
+            raise TypeError(f"fit: loader must be a DataLoader, got a {type(self.loader).__name__}")
+        own = {id(parameter) for parameter in self.model.parameters()}
+        if not any(id(parameter) in own for parameter in self.optimizer.params):
+            raise ValueError(
+                f"fit: the {type(self.optimizer).__name__} has no parameter of this model; make it "
+                "from the parameters() of this very one (astype() gives another)"
+            )
+        if self.scheduler is not None and self.scheduler.optimizer is not self.optimizer:
+            raise ValueError(
+                f"fit: the {type(self.scheduler).__name__} was made for another optimizer than the "
+                f"{type(self.optimizer).__name__} given"
+            )
 
-    def means(self) -> dict[str, float]:
-        return {name: total / self.count for name, total in self._sums.items()}
+    def check_schedule(self, epochs: int) -> None:
+        """Refuse a schedule that would end before these epochs do."""
+        scheduler, steps = self.scheduler, epochs * len(self.loader)
+        if isinstance(scheduler, OneCycleLR) and scheduler.steps + steps > scheduler.total_steps:
+            raise ValueError(
+                f"OneCycleLR: {epochs} epochs of {len(self.loader)} batches are {steps} steps, but "
+                f"{scheduler.steps} of total_steps={scheduler.total_steps} have been made already; "
+                "make it with total_steps = epochs * len(loader)"
+            )
 
+    def train_one_epoch(
+        self,
+        epoch: int,
+        batches: Iterable[tuple[Tensor, ...]],
+        loss_fn: LossFunction,
+        metric: Metric | None,
+        display: Progress,
+    ) -> dict[str, float]:
+        """Forward, loss, backward and step for every batch. Returns the average loss and metric."""
+        self.model.train()
+        totals = _RunningMeans()
+        for step, (inputs, targets) in enumerate(batches, start=1):
+            outputs = self.model(inputs)
+            loss = _loss("fit", loss_fn, outputs, targets)
+            values = {"loss": loss.item()}
+            if not math.isfinite(values["loss"]):
+                raise self.divergence(f"the loss is {values['loss']} in step {step}", epoch)
+            if metric is not None:
+                values[_name_of(metric)] = metric(outputs, targets)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            if isinstance(self.scheduler, OneCycleLR):
+                self.scheduler.step()
+            totals.add(len(targets), values)
+            display.show(totals.means())
+        # What a step has spoilt shows in the next loss, but after the last step there is none.
+        for name, parameter in self.model.named_parameters():
+            if not np.isfinite(parameter.data).all():
+                raise self.divergence(f"{name} is not finite after step {len(self.loader)}", epoch)
+        return totals.means()
 
-def _measures(
-    outputs: Tensor, targets: Tensor, loss_fn: LossFunction, metric: Metric | None
-) -> dict[str, float]:
-    measures = {"loss": float(loss_fn(outputs, targets).item())}
-    if metric is not None:
-        measures[metric.__name__] = metric(outputs, targets)
-    return measures
-
-
-def _describe(record: dict[str, Any], epochs: int) -> str:
-    """One line: epoch 2/3: loss 0.0712, accuracy 0.9781, test_loss 0.0601, ... (4.2 s)"""
-    values = ", ".join(
-        f"{name.replace('_', ' ')} {value:.4f}"
-        for name, value in record.items()
-        if name not in ("epoch", "lr", "seconds")
-    )
-    return f"epoch {record['epoch']}/{epochs}: {values} ({record['seconds']:.1f} s)"
-
-
-# --- checkpoints ----------------------------------------------------------------------------------
-#
-# One safetensors file, so that it is replaced as a whole: arrays under "model." and "optimizer.",
-# everything else as JSON in the file's metadata.
-
-
-def _keep(
-    path: str | os.PathLike[str],
-    model: Module,
-    optimizer: Optimizer,
-    scheduler: Scheduler | None,
-    loader: DataLoader,
-    history: History,
-    settings: dict[str, Any] | None,
-) -> None:
-    arrays = {f"model.{name}": array for name, array in model.state_dict().items()}
-    arrays |= {f"optimizer.{name}": array for name, array in optimizer.state_dict().items()}
-    rest = {
-        "epochs": history.epochs,
-        "loader_epoch": loader.epoch,
-        "loader_seed": loader.seed,
-        "random": random.get_state(),
-        "scheduler": scheduler.state_dict() if scheduler else None,
-        "settings": settings,
-    }
-    save(arrays, path, metadata={"minigrad": json.dumps(rest)})
-
-
-def _restore(
-    path: str | os.PathLike[str],
-    model: Module,
-    optimizer: Optimizer,
-    scheduler: Scheduler | None,
-    loader: DataLoader,
-) -> History:
-    arrays, rest = _read_checkpoint(path)
-    if (rest["scheduler"] is None) != (scheduler is None):
-        raise ValueError(
-            f"fit: the checkpoint {os.fspath(path)} was made {'with' if rest['scheduler'] else 'without'}"
-            " a scheduler; resume it in the same way"
+    def divergence(self, what: str, epoch: int) -> Diverged:
+        """The error to raise."""
+        return Diverged(
+            f"fit: {what} of epoch {epoch} (learning rate {self.optimizer.lr:g}); the weights from "
+            "before the epoch are back in the model; try a smaller learning rate or clip_grad_norm"
         )
-    weights, state = (
-        {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
-        for prefix in ("model.", "optimizer.")
-    )
-    optimizer.load_state_dict(state)
-    model.load_state_dict(weights)
-    if scheduler is not None:
-        scheduler.load_state_dict(rest["scheduler"])
-    random.set_state(rest["random"])
-    loader.seed, loader.epoch = rest["loader_seed"], rest["loader_epoch"]
-    return History(rest["epochs"])
+
+    # --- checkpoints ------------------------------------------------------------------------------
+    #
+    # One safetensors file, so that it is replaced as a whole: arrays under "model." and
+    # "optimizer.", everything else as JSON in the file's metadata.
+
+    def keep(
+        self,
+        path: str | os.PathLike[str],
+        history: History,
+        settings: dict[str, Any] | None,
+    ) -> None:
+        """Write a checkpoint."""
+        arrays, rest = self._state()
+        rest |= {"epochs": history.epochs, "settings": settings}
+        # Some bit generators have arrays in their state; they take them back as lists.
+        save(arrays, path, metadata={"minigrad": json.dumps(rest, default=np.ndarray.tolist)})
+
+    def restore(self, path: str | os.PathLike[str], epochs: int) -> list[dict[str, Any]]:
+        """Bring all to the state in a checkpoint, or nothing. Returns the epochs' records."""
+        arrays, rest = _read_checkpoint(path)
+        records: list[dict[str, Any]] = rest["epochs"]
+        before = self._state()
+        try:
+            self._set_state(arrays, rest)
+            self.check_schedule(epochs - len(records))
+        except (TypeError, ValueError) as error:
+            self._set_state(*before)
+            raise ValueError(
+                f"fit: the checkpoint {os.fspath(path)} does not fit: {error}"
+            ) from None
+        return records
+
+    def _state(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        arrays = {f"model.{name}": array for name, array in self.model.state_dict().items()}
+        arrays |= {f"optimizer.{name}": a for name, a in self.optimizer.state_dict().items()}
+        return arrays, {
+            "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
+            "loader": {"epoch": self.loader.epoch, "seed": self.loader.seed},
+            "generators": {name: g.bit_generator.state for name, g in self._generators().items()},
+            "random": random.get_state(),
+        }
+
+    def _set_state(self, arrays: dict[str, Array], rest: dict[str, Any]) -> None:
+        weights, averages = (
+            {
+                name.removeprefix(part): array
+                for name, array in arrays.items()
+                if name.startswith(part)
+            }
+            for part in ("model.", "optimizer.")
+        )
+        self.model.load_state_dict(weights)
+        if (rest["scheduler"] is None) != (self.scheduler is None):
+            raise ValueError(
+                f"it was made {'without' if rest['scheduler'] is None else 'with'} a scheduler"
+            )
+        if self.scheduler is not None:
+            self.scheduler.load_state_dict(rest["scheduler"])
+        self.optimizer.load_state_dict(averages)
+        generators = self._generators()
+        kinds = {name: g.bit_generator.state["bit_generator"] for name, g in generators.items()}
+        kept = {name: state["bit_generator"] for name, state in rest["generators"].items()}
+        if kept != kinds:
+            raise ValueError(f"its modules hold the random generators {kept}, and these {kinds}")
+        for name, generator in generators.items():
+            generator.bit_generator.state = rest["generators"][name]
+        random.set_state(rest["random"])
+        self.loader.epoch, self.loader.seed = rest["loader"]["epoch"], rest["loader"]["seed"]
+
+    def _generators(self) -> dict[str, np.random.Generator]:
+        """The generators that modules hold as attributes (a Dropout's rng), by dotted name."""
+        return {
+            f"{name}.{attribute}": value
+            for name, module in self.model.named_modules()
+            for attribute, value in vars(module).items()
+            if isinstance(value, np.random.Generator)
+        }
 
 
 def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -303,8 +398,69 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
     return _read_checkpoint(path)[1]["settings"] or {}
 
 
-def _read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
     arrays, metadata = load_with_metadata(path)
-    if "minigrad" not in metadata:
-        raise ValueError(f"{os.fspath(path)} holds weights but is no checkpoint of fit")
-    return arrays, json.loads(metadata["minigrad"])
+    with contextlib.suppress(ValueError):  # no JSON
+        rest = json.loads(metadata.get("minigrad", ""))
+        parts = {"epochs", "settings", "scheduler", "loader", "generators", "random"}
+        if isinstance(rest, dict) and rest.keys() == parts:
+            return arrays, rest
+    raise ValueError(f"{os.fspath(path)} holds arrays but is no checkpoint of fit")
+
+
+def _check_can_be_kept(checkpoint: str | os.PathLike[str], settings: dict[str, Any] | None) -> None:
+    """Now, and not when the first epoch is over."""
+    try:
+        json.dumps(settings)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"fit: settings={settings!r} cannot be kept as JSON ({error})") from None
+    Path(checkpoint).parent.mkdir(parents=True, exist_ok=True)
+
+
+# --- measuring ------------------------------------------------------------------------------------
+
+
+class _RunningMeans:
+    """Averages over items, of values given per batch."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._sums: dict[str, float] = {}
+
+    def add(self, count: int, values: dict[str, float]) -> None:
+        self.count += count
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value * count
+
+    def means(self) -> dict[str, float]:
+        return {name: total / self.count for name, total in self._sums.items()}
+
+
+def _loss(where: str, loss_fn: LossFunction, outputs: Tensor, targets: Tensor) -> Tensor:
+    loss = loss_fn(outputs, targets)
+    if not isinstance(loss, Tensor):
+        raise TypeError(f"{where}: loss_fn must return a Tensor, got a {type(loss).__name__}")
+    if loss.size != 1:
+        raise ValueError(
+            f"{where}: loss_fn returned a Tensor of shape {loss.shape}; it must be a single "
+            "number, such as the mean over the batch"
+        )
+    return loss
+
+
+def _name_of(metric: Metric | None) -> str:
+    """What a metric is called in records; a functools.partial or an object goes by its class."""
+    name = getattr(metric, "__name__", type(metric).__name__)
+    if name in ("epoch", "loss", "lr", "seconds"):
+        raise ValueError(f"metric: the name {name!r} is taken in records; rename the function")
+    return str(name)
+
+
+def _describe(record: dict[str, Any], epochs: int) -> str:
+    """One line: epoch 2/3: loss 0.0712, accuracy 0.9781, test loss 0.0601, ... (4.2 s)"""
+    values = ", ".join(
+        f"{name.replace('_', ' ')} {value:.4f}"
+        for name, value in record.items()
+        if name not in ("epoch", "lr", "seconds")
+    )
+    return f"epoch {record['epoch']}/{epochs}: {values} ({record['seconds']:.1f} s)"

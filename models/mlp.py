@@ -1,4 +1,4 @@
-"""A multi-layer perceptron: what images look like to a network that does not know they are images."""
+"""A multi-layer perceptron: images, to a network that does not know they are images."""
 
 import numpy as np
 

@@ -245,21 +245,31 @@ def test_b3_modes_in_any_case(mode):
     assert resolve_padding(mode, (4, 3), (1, 2)) == resolve_padding(mode.upper(), (4, 3), (1, 2))
 
 
-@pytest.mark.parametrize("word", ["REFLECT", "", "SAME ", "CAUSAL"])
+@pytest.mark.parametrize("word", ["REFLECT", "", "SAME ", "CAUSAL "])
 def test_b3_unknown_word_is_an_error_that_lists_the_words(word):
     """B3: the article prints "Invalid mode" and goes on with None."""
-    expected = (
-        f'padding={word!r} is unknown; use "SAME", "VALID" or "FULL" (upper or lower case), '
-        "or give numbers of cells"
-    )
-    for resolve, where, kernel in [
-        (mode_padding, "conv1d", 3),
-        (resolve_axis_padding, "conv1d", 3),
-        (resolve_padding, "Conv2D", (3, 2)),
+    words, axis_words = '"SAME", "VALID" or "FULL"', '"SAME", "VALID", "FULL" or "CAUSAL"'
+    for resolve, where, kernel, listed in [
+        (mode_padding, "conv2d", 3, words),
+        (resolve_axis_padding, "conv1d", 3, axis_words),
+        (resolve_padding, "Conv2D", (3, 2), words),
     ]:
         with pytest.raises(ValueError) as error:
             resolve(word, kernel, where=where)
-        assert str(error.value) == f"{where}: {expected}"
+        assert str(error.value) == (
+            f"{where}: padding={word!r} is unknown; use {listed} (upper or lower case), or give "
+            "numbers of cells"
+        )
+
+
+@given(kernels, dilations, st.sampled_from(["CAUSAL", "causal"]))
+def test_causal_is_all_before_and_for_one_axis_only(kernel, dilation, word):
+    reach = (kernel - 1) * dilation
+    assert resolve_axis_padding(word, kernel, dilation) == (reach, 0)
+    assert output_size(11, kernel, 1, dilation, reach, 0) == 11
+    for resolve, size in [(mode_padding, kernel), (resolve_padding, (kernel, 2))]:
+        with pytest.raises(ValueError, match=f"padding='{word}' is unknown; use"):
+            resolve(word, size)
 
 
 # --- what users write for padding -----------------------------------------------------------------
@@ -344,7 +354,7 @@ def test_axis_padding_of_another_form_is_an_error_that_lists_the_forms(padding):
     with pytest.raises(ValueError) as error:
         resolve_axis_padding(padding, 3)
     assert str(error.value) == (
-        f'conv1d: padding={padding!r} is not allowed; give "SAME", "VALID" or "FULL", or '
+        f'conv1d: padding={padding!r} is not allowed; give "SAME", "VALID", "FULL" or "CAUSAL", or '
         "numbers of cells, at least 0: an int, or (before, after). To crop instead, slice the input"
     )
 

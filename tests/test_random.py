@@ -24,9 +24,10 @@ def leave_the_stream_as_it_was() -> Iterator[None]:
     random.set_state(state)
 
 
-def test_a_seed_gives_the_stream_of_numpys_generator() -> None:
-    random.manual_seed(5)
-    expected = np.random.Generator(np.random.PCG64(5)).standard_normal(7)
+@pytest.mark.parametrize("seed", [0, 5, 2**100])
+def test_a_seed_gives_the_stream_of_numpys_generator(seed: int) -> None:
+    random.manual_seed(seed)
+    expected = np.random.Generator(np.random.PCG64(seed)).standard_normal(7)
     np.testing.assert_array_equal(random.generator().standard_normal(7), expected)
 
 

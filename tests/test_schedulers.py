@@ -258,6 +258,42 @@ def test_the_first_metric_is_never_bad_and_infinities_never_good() -> None:
     assert scheduler.best == -1e300
 
 
+@pytest.mark.parametrize(
+    ("mode", "threshold_mode", "better", "no_better"),
+    [
+        ("min", "rel", 5.9, 6.0),  # 8 * (1 - 0.25) = 6
+        ("min", "abs", 7.7, 7.75),  # 8 - 0.25
+        ("max", "rel", 10.1, 10.0),  # 8 * (1 + 0.25)
+        ("max", "abs", 8.3, 8.25),  # 8 + 0.25
+    ],
+)
+def test_what_counts_as_better(
+    mode: str, threshold_mode: str, better: float, no_better: float
+) -> None:
+    for metric, expected in [(better, 1.0), (no_better, 0.5)]:
+        sgd = optimizer(lr=1.0)
+        scheduler = optim.ReduceLROnPlateau(
+            sgd, mode, factor=0.5, patience=0, threshold=0.25, threshold_mode=threshold_mode
+        )
+        scheduler.step(8.0)
+        scheduler.step(metric)
+        assert sgd.lr == expected
+
+
+def test_a_metric_that_starts_as_nan_counts_as_bad() -> None:
+    for patience, expected in [(0, 0.5), (1, 1.0)]:
+        sgd = optimizer(lr=1.0)
+        optim.ReduceLROnPlateau(sgd, factor=0.5, patience=patience).step(math.nan)
+        assert sgd.lr == expected
+
+
+@pytest.mark.parametrize(("eps", "expected"), [(0.24, 0.75), (0.25, 1.0), (0.9, 1.0)])
+def test_changes_of_eps_or_less_are_not_made(eps: float, expected: float) -> None:
+    sgd = optimizer(lr=1.0)
+    optim.ReduceLROnPlateau(sgd, factor=0.75, patience=0, eps=eps).step(math.nan)
+    assert sgd.lr == expected
+
+
 def test_plateau_takes_what_item_and_numpy_return() -> None:
     scheduler = optim.ReduceLROnPlateau(optimizer(lr=1.0))
     for metric in (3, np.float32(2.5), np.float64(2.0)):
@@ -353,6 +389,13 @@ def test_a_state_that_does_not_fit_changes_nothing(name: str) -> None:
         assert after == before
 
 
+@each_scheduler
+def test_what_is_no_state_is_refused(name: str) -> None:
+    scheduler = EVERY[name][0](optimizer(lr=0.4))
+    with pytest.raises(TypeError, match=rf"^{name}\.load_state_dict: state must be .*got a list"):
+        scheduler.load_state_dict([1])
+
+
 def test_the_state_of_another_scheduler_is_refused() -> None:
     state = EVERY["StepLR"][0](optimizer(lr=0.4)).state_dict()
     with pytest.raises(ValueError, match=r"CosineAnnealingLR\.load_state_dict: .*another kind"):
@@ -406,6 +449,24 @@ class Plain(optim.Optimizer):
             {"max_lr": 1, "total_steps": 9, "cycle_momentum": 1},
             TypeError,
             "cycle_momentum must be True or False, got 1",
+        ),
+        (
+            "OneCycleLR",
+            {"max_lr": 1, "total_steps": 9, "final_div_factor": 0},
+            ValueError,
+            "final_div_factor must be above 0 and finite, got 0",
+        ),
+        (
+            "OneCycleLR",
+            {"max_lr": 1, "total_steps": 9, "base_momentum": 1},
+            ValueError,
+            "base_momentum must be at least 0 and less than 1, got 1",
+        ),
+        (
+            "OneCycleLR",
+            {"max_lr": 1, "total_steps": 9, "max_momentum": 1},
+            ValueError,
+            "max_momentum must be at least 0 and less than 1, got 1",
         ),
         (
             "ReduceLROnPlateau",

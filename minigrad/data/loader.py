@@ -15,13 +15,14 @@ import numpy as np
 from .. import random
 from ..conv_arithmetic import integer
 from ..engine import Array
-from ..tensor import Tensor
+from ..tensor import Tensor, as_tensor
 
 
 class TensorDataset:
     """Arrays or Tensors whose first axes belong together: item i is the i-th cell of each.
 
     Raises:
+        TypeError: something that does not hold numbers.
         ValueError: nothing given, or first axes of different size.
 
     >>> dataset = TensorDataset(np.zeros((5, 28, 28, 1)), np.arange(5))
@@ -30,7 +31,7 @@ class TensorDataset:
     """
 
     def __init__(self, *arrays: Any) -> None:
-        self.arrays: tuple[Array, ...] = tuple(_array(array) for array in arrays)
+        self.arrays: tuple[Array, ...] = tuple(as_tensor(array).data for array in arrays)
         _common_length("TensorDataset", self.arrays)
 
     def __len__(self) -> int:
@@ -44,8 +45,8 @@ class TensorDataset:
 class DataLoader:
     """Batches of a dataset: iterate over it once per epoch.
 
-    The order of a shuffled epoch depends on `seed` and `epoch` alone, so a run can be resumed at any
-    epoch by setting `loader.epoch`.
+    The order of a shuffled epoch depends on `seed` and `epoch` alone, so a run can be resumed at
+    any epoch by setting `loader.epoch`.
 
     Args:
         dataset: a TensorDataset, or a tuple of arrays to make one of.
@@ -58,6 +59,7 @@ class DataLoader:
         epoch: how many epochs have been started.
 
     Raises:
+        TypeError: a dataset of another kind.
         ValueError: an empty dataset, a batch size below 1, or drop_last with fewer items than one
             batch.
 
@@ -74,7 +76,14 @@ class DataLoader:
         seed: int | None = None,
         drop_last: bool = False,
     ) -> None:
-        self.dataset = dataset if isinstance(dataset, TensorDataset) else TensorDataset(*dataset)
+        if isinstance(dataset, (tuple, list)):
+            dataset = TensorDataset(*dataset)
+        elif not isinstance(dataset, TensorDataset):
+            raise TypeError(
+                "DataLoader: dataset must be a TensorDataset or a tuple of arrays, got a "
+                f"{type(dataset).__name__}; of a single array, make a TensorDataset(array)"
+            )
+        self.dataset = dataset
         self.batch_size = integer(batch_size, "batch_size", where="DataLoader")
         if len(self.dataset) == 0:
             raise ValueError("DataLoader: the dataset is empty")
@@ -120,34 +129,35 @@ def train_test_split(
         seed: of the drawing; by default the library's generator (`mg.manual_seed`) is used.
 
     Returns:
-        (first_train, first_test, second_train, second_test, ...), as scikit-learn's function of this
-        name.
+        (first_train, first_test, second_train, second_test, ...), as scikit-learn's function of
+        this name.
 
     Raises:
+        TypeError: a test_size or seed of another kind.
         ValueError: different sizes, or a part that would be empty.
 
     >>> train, test = train_test_split(np.arange(8), test_size=2, shuffle=False)
     >>> test.tolist()
     [6, 7]
     """
-    parts = tuple(_array(array) for array in arrays)
-    count = _common_length("train_test_split", parts)
-    held_out = round(count * test_size) if isinstance(test_size, float) else int(test_size)
+    where = "train_test_split"
+    parts = tuple(a.data if isinstance(a, Tensor) else np.asarray(a) for a in arrays)
+    count = _common_length(where, parts)
+    if isinstance(test_size, (float, np.floating)):
+        held_out = round(count * test_size) if 0 < test_size < 1 else 0
+    else:
+        held_out = integer(test_size, "test_size", where=where)
     if not 0 < held_out < count:
         raise ValueError(
-            f"train_test_split: test_size={test_size} of {count} items leaves a part empty; it must be "
+            f"{where}: test_size={test_size} of {count} items leaves a part empty; it must be "
             f"between 0.0 and 1.0, or a number of items from 1 to {count - 1}"
         )
-    order = np.arange(count)
-    if shuffle:
-        rng = random.generator() if seed is None else np.random.default_rng(seed)
-        order = rng.permutation(count)
+    rng = random.generator()
+    if seed is not None:
+        rng = np.random.default_rng(integer(seed, "seed", minimum=0, where=where))
+    order = rng.permutation(count) if shuffle else np.arange(count)
     train, test = order[: count - held_out], order[count - held_out :]
     return tuple(half for part in parts for half in (part[train], part[test]))
-
-
-def _array(value: Any) -> Array:
-    return value.data if isinstance(value, Tensor) else np.asarray(value)
 
 
 def _common_length(where: str, arrays: tuple[Array, ...]) -> int:

@@ -1,7 +1,9 @@
 """Layers: objects that own parameters and turn tensors into tensors.
 
 - `module`: `Module`, the base of everything, and `Sequential`, a chain of layers.
-- `layers`: `Dense`, `Conv2D`, pooling, `Flatten`, `Reshape`, `Dropout`.
+- `layers`: `Dense`, pooling, `Flatten`, `Reshape`, `Dropout`.
+- `convolution`: `Conv2D`, `Conv1D`, `ConvTranspose2D`.
+- `locally_connected`: `LocallyConnected2D`, a convolution with another kernel at every position.
 - `normalisation`: `BatchNorm`, `LayerNorm`.
 - `activations`: `ReLU` and the others, for use in a `Sequential`.
 
@@ -9,9 +11,9 @@ What a layer computes is in `minigrad.functional`; a layer adds the parameters a
 """
 
 from .activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
+from .convolution import Conv1D, Conv2D, ConvTranspose2D
 from .layers import (
     AvgPool2D,
-    Conv2D,
     Dense,
     Dropout,
     Flatten,
@@ -19,6 +21,7 @@ from .layers import (
     MaxPool2D,
     Reshape,
 )
+from .locally_connected import LocallyConnected2D
 from .module import Module, Sequential
 from .normalisation import BatchNorm, LayerNorm
 
@@ -27,13 +30,16 @@ __all__ = [
     "GELU",
     "AvgPool2D",
     "BatchNorm",
+    "Conv1D",
     "Conv2D",
+    "ConvTranspose2D",
     "Dense",
     "Dropout",
     "Flatten",
     "GlobalAvgPool2D",
     "LayerNorm",
     "LeakyReLU",
+    "LocallyConnected2D",
     "MaxPool2D",
     "Module",
     "ReLU",

@@ -1,23 +1,29 @@
 """Layers with weights, pooling, and layers that only move cells.
 
-`Dense Conv2D MaxPool2D AvgPool2D GlobalAvgPool2D Flatten Reshape Dropout`
+`Dense MaxPool2D AvgPool2D GlobalAvgPool2D Flatten Reshape Dropout`
 
 Sizes are explicit, so that parameters exist as soon as a layer is made. Weights start as Glorot and
-Bengio (2010) have it, biases at zero; `rng` is the source of randomness, by default the library's own
-(`mg.manual_seed`).
+Bengio (2010) have it, biases at zero; `rng` is the source of randomness, by default the library's
+own (`mg.manual_seed`).
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from .. import functional as F
-from .. import init
+from .. import init, random
 from ..conv_arithmetic import IntOrPair, Padding, integer, pair, resolve_padding
 from ..tensor import Tensor, as_tensor
 from .module import Module
+
+
+def bias_parameter(size: int) -> Tensor:
+    """A bias as layers start with it: zeros, (size,)."""
+    return Tensor(init.zeros((size,)), requires_grad=True)
 
 
 class Dense(Module):
@@ -51,110 +57,23 @@ class Dense(Module):
         self.out_features = integer(out_features, "out_features", where="Dense")
         weight = init.glorot_uniform((self.in_features, self.out_features), rng=rng)
         self.weight = Tensor(weight, requires_grad=True)
-        self.bias = _bias(self.out_features) if bias else None
+        self.bias = bias_parameter(self.out_features) if bias else None
 
     def forward(self, x: Any) -> Tensor:
         """(..., in_features) -> (..., out_features)"""
         x = as_tensor(x)
         if x.ndim < 1 or x.shape[-1] != self.in_features:
             raise ValueError(
-                f"Dense(in_features={self.in_features}): got an input of shape {x.shape}, whose last "
-                f"axis must have size {self.in_features}"
+                f"Dense(in_features={self.in_features}): got an input of shape {x.shape}, whose "
+                f"last axis must have size {self.in_features}"
                 + ("; put a Flatten before the layer" if x.ndim == 4 else "")
             )
         return F.linear(x, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         """The sizes, and what is not the default."""
-        return f"{self.in_features}, {self.out_features}{'' if self.bias is not None else ', bias=False'}"
-
-
-class Conv2D(Module):
-    """A convolution of images: the window under every output cell, times one shared weight matrix.
-
-    Args:
-        in_channels: of the input.
-        out_channels: filters, the channels of the output.
-        kernel_size, stride, dilation: an int, or (height, width).
-        padding: "SAME", "VALID", "FULL", an int, (ph, pw) or ((top, bottom), (left, right)).
-        groups: into how many parts channels and filters are cut.
-        bias: add one learned number per filter.
-        rng: where the weights come from.
-
-    Attributes:
-        kernel: (kh, kw, in_channels / groups, out_channels).
-        bias: (out_channels,) or None.
-
-    Raises:
-        ValueError: an argument out of range, channels that groups do not divide, or an input that
-            does not fit.
-
-    >>> Conv2D(1, 8, (3, 5), stride=2)(Tensor(np.ones((2, 11, 13, 1), np.float32))).shape
-    (2, 6, 7, 8)
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: IntOrPair,
-        stride: IntOrPair = 1,
-        padding: Padding = "SAME",
-        dilation: IntOrPair = 1,
-        groups: int = 1,
-        bias: bool = True,
-        rng: np.random.Generator | None = None,
-    ) -> None:
-        self.in_channels = integer(in_channels, "in_channels", where="Conv2D")
-        self.out_channels = integer(out_channels, "out_channels", where="Conv2D")
-        self.kernel_size = pair(kernel_size, "kernel_size", where="Conv2D")
-        self.stride = pair(stride, "stride", where="Conv2D")
-        self.dilation = pair(dilation, "dilation", where="Conv2D")
-        self.groups = integer(groups, "groups", where="Conv2D")
-        resolve_padding(padding, self.kernel_size, self.dilation, where="Conv2D")  # or raise
-        self.padding = padding
-        if in_channels % groups or out_channels % groups:
-            raise ValueError(
-                f"Conv2D: groups={groups} must divide in_channels={in_channels} and "
-                f"out_channels={out_channels}"
-            )
-        shape = (*self.kernel_size, self.in_channels // self.groups, self.out_channels)
-        self.kernel = Tensor(init.glorot_uniform(shape, rng=rng), requires_grad=True)
-        self.bias = _bias(self.out_channels) if bias else None
-
-    def forward(self, x: Any) -> Tensor:
-        """(N, H, W, in_channels) -> (N, OH, OW, out_channels)"""
-        x = as_tensor(x)
-        if x.ndim == 4 and x.shape[3] != self.in_channels:
-            raise ValueError(
-                f"Conv2D(in_channels={self.in_channels}): got an input with {x.shape[3]} "
-                f"channel{'' if x.shape[3] == 1 else 's'}, shape {x.shape} NHWC"
-                + (
-                    "; it looks like NCHW: transpose(0, 2, 3, 1) brings the channels last"
-                    if x.shape[1] == self.in_channels
-                    else f"; make the layer with in_channels={x.shape[3]}, or give it another input"
-                )
-            )
-        return F.conv2d(
-            x, self.kernel, self.bias, self.stride, self.padding, self.dilation, self.groups
-        )
-
-    def extra_repr(self) -> str:
-        """The sizes, and what is not the default."""
-        text = f"{self.in_channels}, {self.out_channels}, {self.kernel_size}"
-        if self.stride != (1, 1):
-            text += f", stride={self.stride}"
-        if self.padding != "SAME":
-            text += f", padding={self.padding!r}"
-        if self.dilation != (1, 1):
-            text += f", dilation={self.dilation}"
-        if self.groups != 1:
-            text += f", groups={self.groups}"
-        return text + ("" if self.bias is not None else ", bias=False")
-
-
-def _bias(size: int) -> Tensor:
-    return Tensor(init.zeros((size,)), requires_grad=True)
+        bias = "" if self.bias is not None else ", bias=False"
+        return f"{self.in_features}, {self.out_features}{bias}"
 
 
 class _Pool2D(Module):
@@ -226,15 +145,39 @@ class Flatten(Module):
 
 
 class Reshape(Module):
-    """All axes but the first in another shape: (N, ...) -> (N, *shape); one size may be -1."""
+    """All axes but the first in another shape: (N, ...) -> (N, *shape); one size may be -1.
+
+    Raises:
+        ValueError: a size below 1 that is not the only -1, or items that do not have as many cells.
+
+    >>> Reshape(2, -1)(Tensor(np.ones((3, 10), np.float32))).shape
+    (3, 2, 5)
+    """
 
     def __init__(self, *shape: int) -> None:
-        self.shape = shape
+        sizes = tuple(integer(size, "shape", minimum=-1, where="Reshape") for size in shape)
+        if 0 in sizes or sizes.count(-1) > 1:
+            raise ValueError(
+                f"Reshape: shape={sizes} may hold one -1, and else sizes of at least 1"
+            )
+        self.shape = sizes
 
     def forward(self, x: Any) -> Tensor:
         """(N, ...) -> (N, *shape)"""
         x = as_tensor(x)
-        return x.reshape(x.shape[0], *self.shape)
+        if x.ndim < 1:
+            raise ValueError(f"{self!r}: a 0-d tensor has no batch axis")
+        # -1 is worked out from one item, so that it is defined for a batch of none, too.
+        cells = math.prod(x.shape[1:])
+        known = math.prod(size for size in self.shape if size != -1)
+        if cells % known or (-1 not in self.shape and cells != known):
+            raise ValueError(
+                f"{self!r}: got an input of shape {x.shape}, whose items have {cells} cells, which "
+                f"do not fit into {self.shape}"
+            )
+        return x.reshape(
+            x.shape[0], *(cells // known if size == -1 else size for size in self.shape)
+        )
 
     def extra_repr(self) -> str:
         """The shape."""
@@ -252,6 +195,7 @@ class Dropout(Module):
     def __init__(self, p: float = 0.5, rng: np.random.Generator | None = None) -> None:
         if not 0 <= p < 1:
             raise ValueError(f"Dropout: p={p!r} must be at least 0 and below 1")
+        random.resolve(rng, "Dropout")  # or raise
         self.p = p
         self.rng = rng
 

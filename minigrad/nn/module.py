@@ -1,24 +1,27 @@
 """`Module`, the base of every layer and network, and `Sequential`, a chain of them.
 
 A module is a plain class: it sets tensors and other modules as attributes and defines `forward`.
-Nothing is registered; the methods here walk the attributes in the order in which they were set, into
-lists, tuples and dicts. A floating-point tensor that requires grad is a parameter; any other tensor
-(running statistics) is state that is saved with it.
+Nothing is registered; the methods here walk the attributes in the order in which they were set,
+into lists, tuples and dicts. A floating-point tensor that requires grad is a parameter; any other
+tensor (running statistics) is state that is saved with it. What is kept only to be looked at, such
+as an output, is neither: keep its `.data`.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+import reprlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from ..hooks import HookHandle, Hooks
 from ..tensor import Tensor
 
 
 class Module:
-    """The base of layers and networks. Subclasses set attributes in `__init__` and define `forward`.
+    """The base of layers and networks: subclasses set attributes and define `forward`.
 
     >>> class Line(Module):
     ...     def __init__(self):
@@ -34,12 +37,61 @@ class Module:
 
     training: bool = True  # switched by train() and eval(); Dropout and BatchNorm look at it
 
+    # None until the first hook is registered, so that modules without hooks pay next to nothing.
+    _pre_hooks: Hooks | None = None
+    _hooks: Hooks | None = None
+
     def forward(self, *inputs: Any) -> Any:
         """What the module computes. Defined by each subclass, called through `module(...)`."""
         raise NotImplementedError(f"{type(self).__name__} does not define forward")
 
     def __call__(self, *inputs: Any) -> Any:
-        return self.forward(*inputs)
+        """`forward`, with the hooks around it."""
+        if self._pre_hooks is not None:
+            for hook in self._pre_hooks:
+                replacement = hook(self, inputs)
+                if replacement is not None:
+                    inputs = replacement if isinstance(replacement, tuple) else (replacement,)
+        output = self.forward(*inputs)
+        if self._hooks is not None:
+            for hook in self._hooks:
+                replacement = hook(self, inputs, output)
+                if replacement is not None:
+                    output = replacement
+        return output
+
+    # --- watching it ------------------------------------------------------------------------------
+
+    def register_forward_pre_hook(
+        self, hook: Callable[[Module, tuple[Any, ...]], Any]
+    ) -> HookHandle:
+        """Have `hook(module, inputs)` called before every `forward`, in the order of registration.
+
+        `inputs` is the tuple of arguments; what the hook returns, unless None, replaces it. Hooks
+        belong to this object: copies, and what is saved, are without them.
+        """
+        if self._pre_hooks is None:
+            self._pre_hooks = Hooks()
+        return self._pre_hooks.add("Module.register_forward_pre_hook", hook)
+
+    def register_forward_hook(
+        self, hook: Callable[[Module, tuple[Any, ...], Any], Any]
+    ) -> HookHandle:
+        """Have `hook(module, inputs, output)` called after every `forward`, likewise.
+
+        What the hook returns, unless None, replaces the output.
+
+        >>> from minigrad import nn
+        >>> layer = nn.Dense(3, 5)
+        >>> handle = layer.register_forward_hook(lambda module, inputs, output: print(output.shape))
+        >>> out = layer(np.ones((2, 3), np.float32))
+        (2, 5)
+        >>> handle.remove()
+        >>> out = layer(np.ones((2, 3), np.float32))
+        """
+        if self._hooks is None:
+            self._hooks = Hooks()
+        return self._hooks.add("Module.register_forward_hook", hook)
 
     # --- what it holds ----------------------------------------------------------------------------
 
@@ -76,12 +128,20 @@ class Module:
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
         """Write the arrays of a state dict into the tensors of the same names.
 
-        Nothing is written unless everything fits. Without `strict`, names that only one side has are
-        passed over.
+        Nothing is written unless everything fits. Without `strict`, names that only one side has
+        are passed over.
 
         Raises:
-            ValueError: a name is missing or not known (if strict), or a shape differs.
+            TypeError: the state is not a dict.
+            ValueError: a name is missing or not known (if strict), a shape differs, a dtype cannot
+                be converted, or a tensor here is read-only.
         """
+        where = f"{type(self).__name__}.load_state_dict"
+        if not isinstance(state, Mapping):
+            raise TypeError(
+                f"{where}: expected a dict of arrays by name, got a {type(state).__name__}; "
+                "mg.load reads one from a file"
+            )
         own = dict(self.named_tensors())
         arrays = {
             name: value.data if isinstance(value, Tensor) else np.asarray(value)
@@ -89,27 +149,42 @@ class Module:
         }
         missing = [name for name in own if name not in arrays]
         unknown = [name for name in arrays if name not in own]
-        where = f"{type(self).__name__}.load_state_dict"
         if strict and (missing or unknown):
             raise ValueError(
-                f"{where}: missing {missing}, not known {unknown}; the state is of another network, or "
-                "use strict=False to load what both have"
+                f"{where}: missing {missing}, not known {unknown}; the state is of another "
+                "network, or use strict=False to load what both have"
             )
-        for name, array in arrays.items():
-            if name in own and array.shape != own[name].shape:
+        known = {name: array for name, array in arrays.items() if name in own}
+        for name, array in known.items():
+            if array.shape != own[name].shape:
                 raise ValueError(
-                    f"{where}: {name} has shape {array.shape} in the state and {own[name].shape} here"
+                    f"{where}: {name} has shape {array.shape} in the state and {own[name].shape} "
+                    "here"
                 )
-            if name in own and not np.can_cast(array.dtype, own[name].dtype, "same_kind"):
+            if not np.can_cast(array.dtype, own[name].dtype, "same_kind"):
                 raise ValueError(
-                    f"{where}: {name} has dtype {array.dtype} in the state and {own[name].dtype} here"
+                    f"{where}: {name} has dtype {array.dtype} in the state and {own[name].dtype} "
+                    "here"
                 )
-        for name, array in arrays.items():
-            if name in own:
-                own[name].data[...] = array
+            if not own[name].data.flags.writeable:
+                raise ValueError(
+                    f"{where}: {name}, shape {own[name].shape}, is a read-only array here; make "
+                    "the Tensor from a copy of it"
+                )
+        for name, array in known.items():
+            own[name].data[...] = array
 
     def astype(self, dtype: Any) -> Module:
-        """A copy with all floating-point tensors in another dtype (float64 for gradient checks)."""
+        """A copy with all floating-point tensors in another dtype (float64 for gradient checks).
+
+        Raises:
+            ValueError: the dtype is not a floating-point one.
+        """
+        if np.dtype(dtype).kind != "f":
+            raise ValueError(
+                f"{type(self).__name__}.astype: dtype={np.dtype(dtype)} must be floating-point, "
+                "such as np.float64; parameters need gradients"
+            )
         clone = copy.deepcopy(self)
         for _, tensor in clone.named_tensors():
             if tensor.dtype.kind == "f":
@@ -120,7 +195,7 @@ class Module:
     # --- modes ------------------------------------------------------------------------------------
 
     def train(self, mode: bool = True) -> Module:
-        """Switch the module and all within to training: dropout drops, batch norm uses the batch."""
+        """Switch the module and all within to training (or, with False, to evaluation)."""
         for _, module in self.named_modules():
             module.training = mode
         return self
@@ -140,6 +215,7 @@ class Module:
         """What stands in the brackets of `repr`, for modules that hold no others."""
         return ""
 
+    @reprlib.recursive_repr("...")  # for a module within itself
     def __repr__(self) -> str:
         children = [
             (name, value)
@@ -148,9 +224,7 @@ class Module:
         ]
         if not children:
             return f"{type(self).__name__}({self.extra_repr()})"
-        lines = [
-            f"  ({name}): " + repr(module).replace("\n", "\n  ") for name, module in children
-        ]
+        lines = [f"  ({name}): " + repr(module).replace("\n", "\n  ") for name, module in children]
         return "\n".join([f"{type(self).__name__}(", *lines, ")"])
 
 
@@ -168,10 +242,15 @@ class Sequential(Module):
 
     def __init__(self, *layers: Module) -> None:
         for index, layer in enumerate(layers):
-            if not callable(layer):
+            if isinstance(layer, type):
                 raise TypeError(
-                    f"Sequential: layer {index} is {type(layer).__name__}, not a Module; give the "
-                    "layers as separate arguments"
+                    f"Sequential: layer {index} is the class {layer.__name__}, not a layer made of "
+                    f"it: {layer.__name__}(...)"
+                )
+            if not isinstance(layer, Module):
+                raise TypeError(
+                    f"Sequential: layer {index} is a {type(layer).__name__}, not a Module; give "
+                    "the layers as separate arguments, and functions as layers: nn.ReLU()"
                 )
         self.layers = list(layers)
 

@@ -1,16 +1,17 @@
 """Operators that make convolution and pooling linear algebra.
 
-- `im2col` copies the window under every output cell into a row; `col2im`, its adjoint, adds rows back
-  to where they came from. A convolution is im2col and then Dense's matrix product.
+- `im2col` copies the window under every output cell into a row; `col2im`, its adjoint, adds rows
+  back to where they came from. A convolution is im2col and then Dense's matrix product.
 - `window_max` takes the maximum of windows along one axis and remembers the winners;
   `scatter_to_winners` sends values back to them, `gather_winners` is its adjoint.
 
-All geometry is checked and resolved before it gets here (`conv_arithmetic`): `kernel_size`, `stride`,
-`dilation` are (height, width) and `pads` is ((top, bottom), (left, right)).
+All geometry is checked and resolved before it gets here (`conv_arithmetic`): `kernel_size`,
+`stride`, `dilation` are (height, width) and `pads` is ((top, bottom), (left, right)).
 
 Images have the logical shape (N, H, W, C). In memory these operators lay them out with the batch
-innermost, as (C, H, W, N): rows of a window are then long runs of memory, which NumPy copies and adds
-several times faster. `batch_innermost` and its inverse `as_images` are the only two places that know.
+innermost, as (C, H, W, N): rows of a window are then long runs of memory, which NumPy copies and
+adds several times faster. `batch_innermost` and its inverse `as_images` are the only two places
+that know.
 """
 
 from __future__ import annotations
@@ -140,11 +141,11 @@ def _every(start: int, count: int, step: int) -> slice:
 def window_max(
     x: Array, *, axis: int, window: int, stride: int, before: int, after: int
 ) -> tuple[Array, Array, int]:
-    """The maximum of every window along an axis; cells of padding never win, ties go to the first."""
+    """The maximum of every window along an axis; padding never wins, ties go to the first cell."""
     size = x.shape[axis]
     count = output_size(size, window, stride, 1, before, after, where="max_pool2d", axis="axis")
     shape = tuple(count if a == axis else length for a, length in enumerate(x.shape))
-    out = _full_like(x, shape, -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min, x.dtype)
+    out = _full_like(x, shape, _lowest(x.dtype), x.dtype)
     winners = _full_like(x, shape, 0, np.min_scalar_type(window - 1))
     # The first cell of a window that is not padding, for windows that hold nothing above -inf.
     first = np.maximum(0, before - stride * np.arange(count))
@@ -221,6 +222,13 @@ def _offsets(
         cells = _every(first * stride + offset - before, last - first + 1, stride)
         lead, trail = everything * axis, everything * (ndim - axis - 1)
         yield offset, (*lead, cells, *trail), (*lead, slice(first, last + 1), *trail)
+
+
+def _lowest(dtype: np.dtype[Any]) -> float:
+    """What no number of this dtype lies below."""
+    if dtype.kind == "f":
+        return -np.inf
+    return False if dtype.kind == "b" else np.iinfo(dtype).min
 
 
 def _full_like(x: Array, shape: tuple[int, ...], value: float, dtype: Any) -> Array:

@@ -2,14 +2,14 @@
 
 One number in, one out: `negative absolute exp expm1 log log1p sqrt square reciprocal sin cos tanh
 sigmoid relu sign floor clip`, and `power_scalar` (a constant exponent).
-Two in, one out: `add subtract multiply divide power maximum minimum`, the comparisons `equal not_equal
-less less_equal greater greater_equal`, and `where` with its condition.
+Two in, one out: `add subtract multiply divide power maximum minimum`, the comparisons `equal
+not_equal less less_equal greater greater_equal`, and `where` with its condition.
 
-Operands of different shape or dtype are first brought to a common one (`linear.unify`), so the rules
-below are those of school calculus.
+Operands of different shape or dtype are first brought to a common one (`linear.unify`), so the
+rules below are those of school calculus.
 
-Conventions at points without a derivative: relu and absolute have gradient 0 at 0, a tie in maximum or
-minimum shares the gradient evenly, clip passes it at its bounds, sign and floor have gradient 0.
+Conventions at points without a derivative: relu and absolute have gradient 0 at 0, a tie in maximum
+or minimum shares the gradient evenly, clip passes it at its bounds, sign and floor have gradient 0.
 """
 
 from __future__ import annotations
@@ -19,36 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..engine import Array, Differentiable, Primitive, make_tensor, primitive
-from .linear import unify
+from ..engine import Array, Elementwise, make_tensor, primitive
+from .linear import to_dtype, unify
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-class Elementwise(Primitive):
-    """An operator of several arguments that acts cell by cell, with broadcasting."""
-
-    def __call__(self, *args: Any, **parameters: Any) -> Tensor:
-        first, second = args[-2:]
-        # Nothing to unify for two tensors alike, and for a float tensor with a Python number.
-        alike = (
-            len(args) == 2
-            and isinstance(first, Differentiable)
-            and (
-                first.data.dtype == second.data.dtype and first.data.shape == second.data.shape
-                if isinstance(second, Differentiable)
-                else type(second) in (float, int) and first.data.dtype.kind == "f"
-            )
-        )
-        if not alike:
-            args = tuple(unify(self.name, args))
-        return super().__call__(*args, **parameters)
-
-
 def elementwise(forward: Callable[..., Any]) -> Elementwise:
     """Make an operator of a function on several arrays that acts cell by cell."""
-    return Elementwise(forward)
+    return Elementwise(forward, unify)
 
 
 # --- arithmetic -----------------------------------------------------------------------------------
@@ -57,7 +37,7 @@ def elementwise(forward: Callable[..., Any]) -> Elementwise:
 @elementwise
 def add(x: Array, y: Array) -> Array:
     """x + y"""
-    return np.add(x, y)
+    return x + y
 
 
 add.defvjps(lambda g: g, lambda g: g)
@@ -66,7 +46,7 @@ add.defvjps(lambda g: g, lambda g: g)
 @elementwise
 def subtract(x: Array, y: Array) -> Array:
     """x - y"""
-    return np.subtract(x, y)
+    return x - y
 
 
 subtract.defvjps(lambda g: g, lambda g: -g)
@@ -75,7 +55,7 @@ subtract.defvjps(lambda g: g, lambda g: -g)
 @elementwise
 def multiply(x: Array, y: Array) -> Array:
     """x * y"""
-    return np.multiply(x, y)
+    return x * y
 
 
 multiply.defvjps(lambda g, y: g * y, lambda g, x: g * x)
@@ -84,7 +64,7 @@ multiply.defvjps(lambda g, y: g * y, lambda g, x: g * x)
 @elementwise
 def divide(x: Array, y: Array) -> Array:
     """x / y"""
-    return np.divide(x, y)
+    return x / y
 
 
 divide.defvjps(lambda g, y: g / y, lambda g, out, y: -(g * out) / y)
@@ -105,11 +85,18 @@ def power(x: Array, y: Array) -> Array:
     return np.power(x, y)
 
 
-power.defvjps(
-    # y x^(y-1); where y is 0 this is 0, also at x = 0, so its power is taken as x^0.
-    lambda g, x, y: g * (y * power(x, where(equal(y, 0), y, y - 1))),
-    lambda g, out, x: g * (out * log(where(equal(x, 0), 1.0, x))),
-)
+def _power_rule_for_base(g: Tensor, x: Any, y: Any) -> Tensor:
+    # y x^(y-1), where 0^0 has slope 0 (x^0 is 1 for all x) instead of 0 * 0^-1.
+    y = to_dtype(y, g.dtype)  # a constant of a coarser dtype would round y-1, or the logarithm
+    exponent = where(equal(x, 0) * equal(y, 0), 1.0, y - 1)
+    return g * (y * power(x, exponent))
+
+
+def _power_rule_for_exponent(g: Tensor, out: Tensor, x: Any) -> Tensor:
+    return g * (out * log(where(equal(x, 0), 1.0, to_dtype(x, g.dtype))))
+
+
+power.defvjps(_power_rule_for_base, _power_rule_for_exponent)
 
 
 @primitive
@@ -148,7 +135,7 @@ sqrt.defvjps(lambda g, out: g * 0.5 / out)
 @primitive
 def reciprocal(x: Array) -> Array:
     """1 / x"""
-    return np.reciprocal(x)
+    return np.divide(1.0, x)  # np.reciprocal of an integer is 0
 
 
 reciprocal.defvjps(lambda g, out: -g * square(out))

@@ -17,8 +17,8 @@ and the derivative of each is made of the two. `Dense` and `Conv2D` both end in 
 `matmul` is the public function, by NumPy's rules.
 
 Memory order. An image of shape (N, H, W, C) usually lies in memory with the batch innermost, as
-(C, H, W, N): convolution leaves it so, because every loop NumPy runs is then long. The operators here
-never care which order they get and keep the order they were given.
+(C, H, W, N): convolution leaves it so, because every loop NumPy runs is then long. The operators
+here never care which order they get and keep the order they were given.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def to_dtype(operand: Any, dtype: np.dtype[Any]) -> Any:
     return np.asarray(operand, dtype=dtype)
 
 
-def unify(name: str, operands: Sequence[Any]) -> list[Any]:
+def unify(name: str, operands: Sequence[Any]) -> Sequence[Any]:
     """Bring the operands of a cell-by-cell operator to one dtype and one shape.
 
     Conversion and broadcasting are operators of their own, recorded where the operand wants a
@@ -95,8 +95,12 @@ def unify(name: str, operands: Sequence[Any]) -> list[Any]:
 
     Raises ValueError where the shapes do not broadcast.
     """
+    if len(operands) == 2:
+        first, second = operands
+        if _are_tensor_and_number(first, second) or _are_tensor_and_number(second, first):
+            return operands
     operands = [
-        operand if isinstance(operand, Differentiable) else as_operand(operand)
+        operand if isinstance(operand, Differentiable) else as_operand(name, operand)
         for operand in operands
     ]
     arrays = [operand for operand in operands if isinstance(operand, (Differentiable, np.ndarray))]
@@ -105,8 +109,8 @@ def unify(name: str, operands: Sequence[Any]) -> list[Any]:
         shape = np.broadcast_shapes(*shapes)
     except ValueError:
         raise ValueError(
-            f"{name}: shapes {' and '.join(map(str, shapes))} do not broadcast together; aligned at "
-            "the last axis, sizes must be equal or 1"
+            f"{name}: shapes {' and '.join(map(str, shapes))} do not broadcast together; aligned "
+            "at the last axis, sizes must be equal or 1"
         ) from None
     dtype = common_dtype(*operands)
     unified = []
@@ -117,6 +121,11 @@ def unify(name: str, operands: Sequence[Any]) -> list[Any]:
                 operand = broadcast_to(operand, shape=shape)
         unified.append(operand)
     return unified
+
+
+def _are_tensor_and_number(x: Any, number: Any) -> bool:
+    """Whether these are a float tensor and a Python number, which NumPy takes in its dtype."""
+    return isinstance(x, Differentiable) and type(number) in (float, int) and x.dtype.kind == "f"
 
 
 # --- moving cells ---------------------------------------------------------------------------------
@@ -137,7 +146,14 @@ def transpose(x: Array, *, axes: tuple[int, ...]) -> Array:
     return x.transpose(axes)
 
 
-transpose.defvjps(lambda g, axes: transpose(g, axes=tuple(np.argsort(axes).tolist())))
+def _transpose_rule(g: Tensor, axes: tuple[int, ...]) -> Tensor:
+    inverse = [0] * len(axes)
+    for axis, origin in enumerate(axes):  # the origin may be counted from the end
+        inverse[origin] = axis
+    return transpose(g, axes=tuple(inverse))
+
+
+transpose.defvjps(_transpose_rule)
 
 
 @primitive(saves=["interior"])
@@ -147,8 +163,7 @@ def pad(x: Array, *, pad_width: Sequence[tuple[int, int]], value: float = 0.0) -
         before + size + after for size, (before, after) in zip(x.shape, pad_width, strict=True)
     )
     interior = tuple(
-        slice(before, before + size)
-        for size, (before, _) in zip(x.shape, pad_width, strict=True)
+        slice(before, before + size) for size, (before, _) in zip(x.shape, pad_width, strict=True)
     )
     # Not np.pad: it would write the array in row-major order, whatever the order of x.
     padded = np.full_like(x, value, shape=shape)
@@ -183,10 +198,14 @@ scatter_add.defvjps(lambda g, index: getitem(g, index=index))
 
 
 def _names_cells_once(index: Any) -> bool:
-    """Whether an index cannot name a cell twice: only integer arrays can."""
+    """Whether an index cannot name a cell twice: arrays and sequences of integers can."""
     parts = index if isinstance(index, tuple) else (index,)
-    return not any(
-        isinstance(part, (list, np.ndarray)) and np.asarray(part).dtype != bool for part in parts
+    return all(
+        part is None
+        or part is Ellipsis
+        or isinstance(part, (slice, int, np.integer))
+        or (isinstance(part, np.ndarray) and part.dtype == bool)
+        for part in parts
     )
 
 
@@ -218,7 +237,7 @@ flip.defvjps(lambda g, axis: flip(g, axis=axis))
 @primitive
 def cumsum(x: Array, *, axis: int) -> Array:
     """Running sums along an axis."""
-    return np.cumsum(x, axis, dtype=x.dtype)
+    return np.cumsum(x, axis)
 
 
 cumsum.defvjps(lambda g, axis: flip(cumsum(flip(g, axis=axis), axis=axis), axis=axis))
@@ -237,7 +256,9 @@ def matmul(a: Any, b: Any) -> Tensor:
     not broadcast.
     """
     a, b = (
-        operand if isinstance(operand, Differentiable) else np.asarray(as_operand(operand))
+        operand
+        if isinstance(operand, Differentiable)
+        else np.asarray(as_operand("matmul", operand))
         for operand in (a, b)
     )
     if a.ndim == 0 or b.ndim == 0:

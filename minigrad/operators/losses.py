@@ -1,4 +1,4 @@
-"""Operators that fuse an exponential with its logarithm, because neither alone would stay finite."""
+"""Operators that fuse an exponential with its logarithm: neither alone would stay finite."""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""Operators that make one number of many: `sum_over mean var max_over min_over prod argmax logsumexp`.
+"""Operators that make one number of many.
+
+`sum_over mean var max_over min_over prod argmax logsumexp`
 
 `axis` is None (all axes), an int, or a tuple of ints, negative ones counted from the end; with
-`keepdims` the reduced axes stay, with size 1. The public functions check the axes and pass them on as
-a sorted tuple; what is said once about axes is said in `normalise_axes`.
+`keepdims` the reduced axes stay, with size 1. The public functions check the axes and pass them on
+as a sorted tuple; what is said once about axes is said in `normalise_axes` and `normalise_axis`.
 
 Ties in max_over and min_over share the gradient evenly.
 """
@@ -17,7 +19,7 @@ import numpy as np
 
 from ..engine import Array, make_tensor, primitive
 from .elementwise import equal, exp, multiply, square
-from .linear import broadcast_to, concatenate, getitem, reshape, transpose
+from .linear import astype, broadcast_to, concatenate, getitem, pad, reshape, transpose
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -48,13 +50,23 @@ def normalise_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
     return tuple(sorted(axes))
 
 
+def normalise_axis(name: str, axis: Any, ndim: int) -> int:
+    """One axis as a non-negative int.
+
+    Raises ValueError for an axis that does not exist, TypeError for anything but one integer.
+    """
+    if axis is None or isinstance(axis, (tuple, list)):
+        raise TypeError(f"{name}: axis={axis!r}: expected one int")
+    return normalise_axes(name, axis, ndim)[0]
+
+
 def _kept_shape(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
     """The shape after reducing, the reduced axes kept with size 1."""
     return tuple(1 if axis in axes else size for axis, size in enumerate(shape))
 
 
 def _spread(reduced: Tensor, shape: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
-    """Repeat a reduced tensor (with or without its axes kept) over the shape it was reduced from."""
+    """Repeat a reduced tensor, its axes kept or not, over the shape it was reduced from."""
     kept = _kept_shape(shape, axes)
     if reduced.shape != kept:
         reduced = reshape(reduced, shape=kept)
@@ -71,16 +83,14 @@ def _require_cells(name: str, x: Tensor, axes: tuple[int, ...]) -> None:
 
 @primitive(saves=["input_shape"])
 def _sum(x: Array, *, axes: tuple[int, ...], keepdims: bool) -> Any:
-    # The dtype is stated because NumPy would widen small integers and booleans on its own.
-    dtype = np.int64 if x.dtype.kind == "b" else x.dtype
-    return x.sum(axis=axes, keepdims=keepdims, dtype=dtype), x.shape
+    return x.sum(axis=axes, keepdims=keepdims), x.shape
 
 
 _sum.defvjps(lambda g, input_shape, axes: _spread(g, input_shape, axes))
 
 
 def sum_over(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The sum over some axes; in the dtype of x (booleans are counted)."""
+    """The sum over some axes; floats in their own dtype, integers and booleans in 64 bits."""
     return _sum(x, axes=normalise_axes("sum", axis, x.ndim), keepdims=keepdims)
 
 
@@ -89,7 +99,7 @@ def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     axes = normalise_axes("mean", axis, x.ndim)
     _require_cells("mean", x, axes)
     count = math.prod(x.shape[axis] for axis in axes)
-    return _sum(x, axes=axes, keepdims=keepdims) * (1.0 / count)
+    return _sum(x, axes=axes, keepdims=keepdims) / count
 
 
 def var(x: Tensor, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
@@ -100,7 +110,7 @@ def var(x: Tensor, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> 
     if not ddof < count:
         raise ValueError(f"var: ddof={ddof} must be below the number of values, {count}")
     distances = x - mean(x, axes, keepdims=True)
-    return _sum(square(distances), axes=axes, keepdims=keepdims) * (1.0 / (count - ddof))
+    return _sum(square(distances), axes=axes, keepdims=keepdims) / (count - ddof)
 
 
 # --- products -------------------------------------------------------------------------------------
@@ -113,6 +123,8 @@ def prod(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     among them need no special rule.
     """
     axes = normalise_axes("prod", axis, x.ndim)
+    if x.dtype.kind != "f":  # no derivative, and NumPy knows how wide integers must become
+        return make_tensor(np.asarray(x.data.prod(axis=axes, keepdims=keepdims)))
     others = tuple(axis for axis in range(x.ndim) if axis not in axes)
     result_shape = tuple(x.shape[axis] for axis in others)
     factors = reshape(
@@ -120,9 +132,7 @@ def prod(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         shape=(*result_shape, math.prod(x.shape[axis] for axis in axes)),
     )
     if factors.shape[-1] == 0:
-        return make_tensor(
-            np.ones(_kept_shape(x.shape, axes) if keepdims else result_shape, x.dtype)
-        )
+        factors = pad(factors, pad_width=((0, 0),) * len(others) + ((0, 1),), value=1.0)
     while (count := factors.shape[-1]) > 1:
         half = count // 2
         product = multiply(
@@ -174,14 +184,16 @@ def min_over(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 @primitive
 def _argmax(x: Array, *, axis: int | None, keepdims: bool) -> Any:
-    return x.argmax(axis=axis, keepdims=keepdims)
+    return np.argmax(x, axis, keepdims=keepdims)
 
 
 _argmax.defvjps(None)
 
 
 def argmax(x: Tensor, axis: int | None = None, keepdims: bool = False) -> Tensor:
-    """Where the (first) largest value is, along one axis or, without one, in the flattened tensor."""
+    """Where the first largest value is, along one axis or, without one, in the flattened tensor."""
+    if axis is not None:
+        axis = normalise_axis("argmax", axis, x.ndim)
     _require_cells("argmax", x, normalise_axes("argmax", axis, x.ndim))
     return _argmax(x, axis=axis, keepdims=keepdims)
 
@@ -210,12 +222,19 @@ def softmax_over(x: Tensor, axes: tuple[int, ...]) -> Tensor:
 def shifted_to_zero(x: Tensor, axes: tuple[int, ...]) -> Tensor:
     """x minus its largest value over the axes, taken as a constant: softmax does not notice.
 
-    Near 0 floating point is fine enough for what follows: around 1000 the steps of float32 are 6e-5.
+    Near 0 floating point is fine enough for what follows: at 1000 the steps of float32 are 6e-5.
     """
+    x = _floating(x)
     largest = x.data.max(axis=axes, keepdims=True, initial=-np.inf)
     return x - np.where(np.isfinite(largest), largest, 0).astype(x.dtype)
 
 
+def _floating(x: Tensor) -> Tensor:
+    """Integers as float64, which is what NumPy's exp and log make of them."""
+    return x if x.dtype.kind == "f" else astype(x, dtype=np.dtype(np.float64))
+
+
 def logsumexp(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """log(sum(exp(x))) over some axes, without overflow; -inf for no cells."""
+    x = _floating(x)
     return _logsumexp(x, axes=normalise_axes("logsumexp", axis, x.ndim), keepdims=keepdims)

@@ -4,6 +4,7 @@
 - `Number`, `Count`, `Switch`, `Choice`: attributes that check what they are set to, and what they
   have in common: `Checked`.
 - `checked_attributes`: the ones a class declares, by name.
+- `as_float`, `check_state`: a number, and a state to load.
 """
 
 from __future__ import annotations
@@ -144,6 +145,14 @@ def as_float(value: Any, name: str, caller: str) -> float:
             f"{caller}: {name} must be a number, got {value!r} ({type(value).__name__})"
         )
     return float(value)
+
+
+def check_state(state: Any, caller: str) -> None:
+    """TypeError unless `state` is a mapping, as what `state_dict` returns."""
+    if not isinstance(state, Mapping):
+        raise TypeError(
+            f"{caller}: state must be a dict that state_dict returned, got a {type(state).__name__}"
+        )
 
 
 def checked_attributes(owner: type) -> dict[str, Checked[Any]]:

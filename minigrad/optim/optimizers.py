@@ -35,7 +35,7 @@ import numpy as np
 
 from ..engine import Array
 from ..tensor import Tensor
-from .arguments import Number, Switch, checked_attributes, parameter_list
+from .arguments import Number, Switch, check_state, checked_attributes, parameter_list
 from .flat import FlatGroup, Run
 
 
@@ -118,11 +118,12 @@ class Optimizer:
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         """Go on where `state_dict` was called, on an optimiser of as many parameters like those.
 
-        Hyper-parameters, `lr` among them, become the saved ones. Raises ValueError, and changes
-        nothing, where a name, a shape, a dtype or a hyper-parameter does not fit.
+        Hyper-parameters, `lr` among them, become the saved ones. Raises TypeError or ValueError,
+        and changes nothing, where a name, a shape, a dtype or a hyper-parameter does not fit.
         """
         kind = type(self).__name__
         caller = f"{kind}.load_state_dict"
+        check_state(state, caller)
         loaded = {name: np.asarray(value) for name, value in state.items()}
         _check_same_layout(loaded, self.state_dict(), caller)
         numbers = {

@@ -31,7 +31,16 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from .arguments import Checked, Choice, Count, Number, Switch, as_float, checked_attributes
+from .arguments import (
+    Checked,
+    Choice,
+    Count,
+    Number,
+    Switch,
+    as_float,
+    check_state,
+    checked_attributes,
+)
 from .optimizers import Optimizer
 
 
@@ -56,6 +65,7 @@ class Scheduler:
         Raises TypeError or ValueError, and changes nothing, where a name or a value does not fit.
         """
         caller = f"{type(self).__name__}.load_state_dict"
+        check_state(state, caller)
         attributes = checked_attributes(type(self))
         missing, unexpected = sorted(attributes.keys() - state), sorted(state.keys() - attributes)
         if missing or unexpected:

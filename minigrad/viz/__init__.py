@@ -1,10 +1,31 @@
-"""Pictures, with matplotlib and Pillow. Every function returns a Figure, or writes the file it is told to.
+"""Pictures, with matplotlib and Pillow. Each function returns a Figure and can write it to a file.
 
 matplotlib is loaded by the first picture, not by importing minigrad.
 
+- `graph`: `draw_graph`, what was recorded behind a tensor.
 - `training`: `training_curves`, `filter_grid`, `image_grid`.
+- `equivalence`: `matrix_figure`, `im2col_figure`, `trace_figure`, `tied_gradient_figure`,
+  `parameter_growth_figure`, a convolution as a sparse, shared dense layer.
 """
 
+from .equivalence import (
+    im2col_figure,
+    matrix_figure,
+    parameter_growth_figure,
+    tied_gradient_figure,
+    trace_figure,
+)
+from .graph import draw_graph
 from .training import filter_grid, image_grid, training_curves
 
-__all__ = ["filter_grid", "image_grid", "training_curves"]
+__all__ = [
+    "draw_graph",
+    "filter_grid",
+    "im2col_figure",
+    "image_grid",
+    "matrix_figure",
+    "parameter_growth_figure",
+    "tied_gradient_figure",
+    "trace_figure",
+    "training_curves",
+]

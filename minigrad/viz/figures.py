@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 from typing import TYPE_CHECKING, Any
 
 from ..serialization import whole_file
@@ -25,8 +26,13 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def finish(figure: Figure, path: Path | None, **options: Any) -> Figure:
-    """Write the figure to a file if there is a path (the ending chooses the format); return it."""
+    """Write the figure to a file if there is a path (the ending chooses the format); return it.
+
+    Without an ending the format is PNG.
+    """
     if path is not None:
+        # Said here, because matplotlib would add an ending to a name that has none.
+        ending = pathlib.PurePath(path).suffix[1:] or "png"
         with whole_file(path) as temporary:
-            figure.savefig(temporary, dpi=options.pop("dpi", 150), **options)
+            figure.savefig(temporary, dpi=options.pop("dpi", 150), format=ending, **options)
     return figure

@@ -1,0 +1,215 @@
+"""`record_calls`: which modules a network calls, with which shapes, and how much each multiplies.
+
+What `minigrad.summary` and `minigrad.equivalence.compare_conv_dense` print. Found by running the
+network once on zeros, so it holds for any `forward`, functions between the layers included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import random
+from ..conv_arithmetic import integer
+from ..engine import Array, Primitive, no_grad
+from ..operators import einsum
+from ..operators.linear import batched_matmul, outer_sum, rows_matmul
+from ..tensor import Tensor
+from .module import Module
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of one module.
+
+    Attributes:
+        name: where the module is in the network, such as `layers.0`; "" for the network itself.
+        module: the module.
+        input_shapes, output_shapes: of every array that went in and came out, batch of 1 included.
+        output_bytes: of the arrays that came out.
+        multiply_adds: in the matrix products (and einsum) that the module ran itself, not through
+            other modules.
+    """
+
+    name: str
+    module: Module
+    input_shapes: tuple[Shape, ...]
+    output_shapes: tuple[Shape, ...]
+    output_bytes: int
+    multiply_adds: int
+
+    @property
+    def label(self) -> str:
+        """The name and the class, for tables."""
+        kind = type(self.module).__name__
+        return f"{self.name} ({kind})" if self.name else kind
+
+
+def record_calls(where: str, model: Module, input_shape: Sequence[Any]) -> list[Call]:
+    """Run a network once on zeros and say what it called, in the order in which the calls ended.
+
+    The network runs with a batch of 1, in evaluation mode and unrecorded; modes, running statistics
+    and the library's random numbers are afterwards as they were.
+
+    Args:
+        where: the function that errors speak of.
+        model: any Module.
+        input_shape: of one item, without the batch axis; a sequence of shapes where `forward` takes
+            several inputs. The zeros have the dtype of the network's parameters.
+
+    Raises:
+        TypeError: `model` is no Module, or a size is no integer.
+        ValueError: a size below 1, or an input that the network refuses; with what it said.
+    """
+    if not isinstance(model, Module):
+        raise TypeError(f"{where}: expected a Module, got {type(model).__name__}: {model!r:.80}")
+    dtype = next((parameter.dtype for parameter in model.parameters()), np.dtype(np.float32))
+    inputs = [Tensor(np.zeros((1, *shape), dtype)) for shape in _item_shapes(where, input_shape)]
+    calls: list[Call] = []
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_as_it_was(model))
+        stack.enter_context(no_grad())
+        recorder = _Recorder(calls, stack.enter_context(_counted_products()))
+        for name, module in model.named_modules():
+            stack.callback(module.register_forward_pre_hook(recorder.enter).remove)
+            stack.callback(module.register_forward_hook(recorder.leave_as(name)).remove)
+        model.eval()
+        try:
+            model(*inputs)
+        except (ValueError, TypeError) as error:
+            shapes = " and ".join(str(tensor.shape) for tensor in inputs)
+            raise ValueError(
+                f"{where}: {type(model).__name__} fails on an input of shape {shapes}, which is "
+                f"input_shape={input_shape!r} with a batch axis of 1 in front: {error}"
+            ) from error
+    return calls
+
+
+class _Recorder:
+    """Turns the beginnings and ends of calls into a list of them."""
+
+    def __init__(self, calls: list[Call], products: _Counter) -> None:
+        self.calls = calls
+        self.products = products
+        # Per call under way: the count when it began, and how much of it belongs to calls within.
+        self.under_way: list[list[int]] = []
+
+    def enter(self, module: Module, inputs: tuple[Any, ...]) -> None:
+        self.under_way.append([self.products.multiply_adds, 0])
+
+    def leave_as(self, name: str) -> Any:
+        def leave(module: Module, inputs: tuple[Any, ...], output: Any) -> None:
+            start, within = self.under_way.pop()
+            spent = self.products.multiply_adds - start
+            if self.under_way:
+                self.under_way[-1][1] += spent
+            outputs = list(_arrays_in(output))
+            self.calls.append(
+                Call(
+                    name,
+                    module,
+                    tuple(array.shape for array in _arrays_in(inputs)),
+                    tuple(array.shape for array in outputs),
+                    sum(array.nbytes for array in outputs),
+                    spent - within,
+                )
+            )
+
+        return leave
+
+
+@dataclass
+class _Counter:
+    multiply_adds: int = 0
+
+
+def _matrix_product(a: Array, b: Array) -> int:
+    """One multiply-add per number of a, for each column of b."""
+    return a.size * b.shape[-1]
+
+
+def _contraction(*arrays: Array, terms: Sequence[str], output: str) -> int:
+    """einsum, as one loop per letter: for two operands what a matrix product takes."""
+    sizes = {
+        letter: size
+        for term, array in zip(terms, arrays, strict=True)
+        for letter, size in zip(term, array.shape, strict=True)
+    }
+    return math.prod(sizes.values()) * (len(arrays) - 1)
+
+
+_MULTIPLY_ADDS: dict[Primitive, Callable[..., int]] = {
+    rows_matmul: _matrix_product,
+    batched_matmul: _matrix_product,
+    outer_sum: _matrix_product,
+    einsum._contract: _contraction,
+}
+
+
+@contextlib.contextmanager
+def _counted_products() -> Iterator[_Counter]:
+    """Count the multiply-adds of the products that run inside."""
+    counter = _Counter()
+
+    def counting(forward: Callable[..., Any], cost: Callable[..., int]) -> Callable[..., Any]:
+        def product(*arrays: Array, **parameters: Any) -> Any:
+            counter.multiply_adds += cost(*arrays, **parameters)
+            return forward(*arrays, **parameters)
+
+        return product
+
+    forwards = {operator: operator.forward for operator in _MULTIPLY_ADDS}
+    try:
+        for operator, forward in forwards.items():
+            operator.forward = counting(forward, _MULTIPLY_ADDS[operator])
+        yield counter
+    finally:
+        for operator, forward in forwards.items():
+            operator.forward = forward
+
+
+@contextlib.contextmanager
+def _as_it_was(model: Module) -> Iterator[None]:
+    """Put the mode of every module, and the library's random numbers, back afterwards."""
+    modes = [(module, module.training) for _, module in model.named_modules()]
+    state = random.get_state()
+    try:
+        yield
+    finally:
+        random.set_state(state)
+        for module, training in modes:
+            module.training = training
+
+
+def _item_shapes(where: str, input_shape: Sequence[Any]) -> list[Shape]:
+    """The shapes of one item of every input, checked."""
+    if not isinstance(input_shape, (tuple, list)):
+        raise TypeError(
+            f"{where}: input_shape={input_shape!r} must be a tuple such as (28, 28, 1), without "
+            "the batch axis"
+        )
+    several = bool(input_shape) and isinstance(input_shape[0], (tuple, list))
+    return [
+        tuple(integer(size, "input_shape", where=where) for size in shape)
+        for shape in (input_shape if several else [input_shape])
+    ]
+
+
+def _arrays_in(value: Any) -> Iterator[Array]:
+    """The arrays in what a module takes or returns: a tensor, or a structure of them."""
+    if isinstance(value, Tensor):
+        yield value.data
+    elif isinstance(value, np.ndarray):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _arrays_in(part)
+    elif isinstance(value, dict):
+        yield from _arrays_in(list(value.values()))

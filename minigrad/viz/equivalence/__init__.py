@@ -1,0 +1,26 @@
+"""A convolution as a sparse, shared dense layer, in pictures.
+
+- `matrix_figure`: its matrix, a colour per kernel parameter, structural zeros grey.
+- `im2col_figure`: the windows as rows, times the flattened kernel.
+- `trace_figure`: one output cell through window, row of im2col and column of the matrix.
+- `tied_gradient_figure`: the gradient of a parameter, as dense gradients added up over tied cells.
+- `parameter_growth_figure`: what it costs beside its dense twin, as the image grows.
+
+All take a Conv2D and the shape of one image, (H, W, C), and refuse what would be too large to read.
+`parts` holds what they share.
+
+>>> from minigrad import nn, viz
+>>> figure = viz.matrix_figure(nn.Conv2D(1, 1, (2, 3)), input_shape=(4, 5, 1))
+"""
+
+from .growth import parameter_growth_figure
+from .matrix import matrix_figure, tied_gradient_figure
+from .windows import im2col_figure, trace_figure
+
+__all__ = [
+    "im2col_figure",
+    "matrix_figure",
+    "parameter_growth_figure",
+    "tied_gradient_figure",
+    "trace_figure",
+]
