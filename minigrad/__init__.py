@@ -2,6 +2,8 @@
 
 from . import allocator, data, equivalence, functional, init, nn, optim, random, train, viz
 from .anomaly import detect_anomaly
+from .checks import gradcheck, gradgradcheck
+from .derivatives import hvp, jacobian
 from .engine import grad, is_recording, no_grad, primitive
 from .operators.einsum import einsum
 from .operators.linear import matmul
@@ -21,8 +23,12 @@ __all__ = [
     "equivalence",
     "functional",
     "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "hvp",
     "init",
     "is_recording",
+    "jacobian",
     "load",
     "manual_seed",
     "matmul",

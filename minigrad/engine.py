@@ -445,7 +445,7 @@ class Elementwise(Primitive):
         """As for every operator, after the arguments have been brought to one shape and dtype."""
         if type(first) is _tensor_class and not more and _observer is None:
             # Two tensors alike, or a float tensor and a number: nearly all calls there are. This
-            # does what `Primitive.__call__` would do, in half the time.
+            # does what `Primitive.__call__` would do, in two thirds of the time.
             x = first.data
             shape, dtype = x.shape, x.dtype
             x_wanted, y_wanted = first._requires_grad, False

@@ -7,6 +7,7 @@ gradients travel is in `minigrad.engine`. Arguments mean what they mean in NumPy
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -583,6 +584,9 @@ def _broadcasts(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
 
 def _complete_shape(shape: tuple[int, ...], wanted: tuple[Any, ...]) -> tuple[int, ...]:
     """The wanted shape with -1 replaced, checked against the number of cells."""
+    complete = all(type(size) is int and size >= 0 for size in wanted)
+    if complete and math.prod(wanted) == math.prod(shape):
+        return wanted
     try:
         return np.broadcast_to(np.int8(0), shape).reshape(wanted).shape
     except TypeError:

@@ -468,6 +468,27 @@ def test_indices_out_of_range():
         X[Tensor([1.0])]
 
 
+# --- defaults, and sizes of 0 ---------------------------------------------------------------------
+
+
+def test_defaults_are_those_of_numpy():
+    x = np.random.default_rng(0).standard_normal((2, 3, 5))
+    for name in ("sum", "mean", "var", "std", "max", "min", "prod", "argmax", "cumsum", "squeeze"):
+        expected = getattr(np, name)(x)
+        np.testing.assert_allclose(getattr(Tensor(x), name)().data, expected, rtol=1e-12)
+    np.testing.assert_array_equal(Tensor(x).flip().data, np.flip(x))
+    np.testing.assert_array_equal(Tensor(x).pad(1).data, np.pad(x, 1))
+    np.testing.assert_array_equal(mg.stack([x, x]).data, np.stack([x, x]))
+    np.testing.assert_array_equal(mg.concatenate([x, x]).data, np.concatenate([x, x]))
+
+
+def test_broadcasting_to_nothing():
+    x = Tensor(np.ones((1, 3)), requires_grad=True)
+    out = x.broadcast_to((0, 3))
+    assert out.shape == (0, 3)
+    assert mg.grad(out, x, np.ones((0, 3))).data.tolist() == [[0, 0, 0]]
+
+
 # --- choices --------------------------------------------------------------------------------------
 
 

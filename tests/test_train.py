@@ -355,7 +355,7 @@ def test_a_loss_that_is_no_number_stops_with_the_step_and_the_last_good_weights(
         state_before_forward.update(model.state_dict())
         return original(x)
 
-    model.forward = forward  # type: ignore[method-assign]
+    model.forward = forward
     with pytest.raises(train.Diverged) as caught:
         fit(
             model,
@@ -609,7 +609,7 @@ def other_model(parts: Parts) -> None:
 
 
 def other_optimizer(parts: Parts) -> None:
-    parts.optimizer = optim.SGD(parts.model.parameters(), lr=0.1)  # type: ignore[assignment]
+    parts.optimizer = optim.SGD(parts.model.parameters(), lr=0.1)
     parts.scheduler = SCHEDULES["one cycle"](parts.optimizer)
 
 

@@ -1,4 +1,4 @@
-"""Where downloaded and drawn data are kept between runs: `cache_dir`."""
+r"""Where downloaded and drawn data are kept between runs: `cache_dir`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 def cache_dir() -> Path:
-    """The folder of the user's cache: the environment variable MINIGRAD_CACHE, or the system's usual place.
+    r"""The folder that the environment variable MINIGRAD_CACHE names, or the system's usual place.
 
     The usual place is `~/.cache/minigrad` on Linux, `~/Library/Caches/minigrad` on macOS and
-    `AppData\\Local\\minigrad\\Cache` on Windows. The folder need not exist yet. Everything in it can be
-    deleted at any time and is made or downloaded again when it is needed.
+    `AppData\Local\minigrad\minigrad\Cache` on Windows. The folder need not exist yet. Everything in
+    it may be deleted at any time: it is made or downloaded again when it is needed.
     """
     named = os.environ.get("MINIGRAD_CACHE")
     if named:

@@ -50,9 +50,9 @@ def digits(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Drawn digits, white on black, framed as MNIST frames its own.
 
-    All ten are equally common. The same arguments give the same images, and the first k of n are the
-    k that would be drawn alone. The two splits never share a random number. What was drawn is kept in
-    the user's cache (the environment variable MINIGRAD_CACHE names another folder).
+    All ten are equally common. The same arguments give the same images, and the first k of n are
+    those that `digits(k)` gives. The splits are drawn from random streams of their own. What was
+    drawn is kept in the user's cache (MINIGRAD_CACHE in the environment names another folder).
 
     Args:
         n: number of images, up to 1,000,000.
@@ -94,7 +94,7 @@ def digits(
 def _load(path: Path, n: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
     """Images and labels from the cache, or None where they are missing or damaged."""
     try:
-        with np.load(path) as file:
+        with open(path, "rb") as stream, np.load(stream) as file:
             images, labels = file["images"], file["labels"]
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
         return None
@@ -189,7 +189,7 @@ def _distort(rng: np.random.Generator, paths: Floats) -> Floats:
     x = x * np.exp(normal(0, 0.2))  # wide or narrow
     y = y + normal(0, 1) * np.cos(np.pi * y / 20)  # one half higher than the other
     x = x - normal(0.1, 0.3) * y  # slanted
-    too_wide = np.ptp(x, axis=1) / (1.15 * np.ptp(y, axis=1))
+    too_wide = np.ptp(x, axis=1) / (1.5 * np.ptp(y, axis=1))
     x = x / np.maximum(too_wide, 1)[:, None]
     angle = normal(0, 0.12)
     x, y = x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)
@@ -211,7 +211,7 @@ def _frame(paths: Floats, reach: Floats) -> Floats:
 
 
 def _pressure(rng: np.random.Generator) -> Floats:
-    """How far a pen reaches beyond its usual radius along a path: (BLOCK, POINTS) factors near 1."""
+    """How hard the pen is pressed along every path: (BLOCK, POINTS), factors near 1."""
     knots = 1 + 0.1 * rng.normal(size=(BLOCK, 12))
     return knots @ _spline(12, POINTS).T
 
@@ -222,7 +222,7 @@ def _ink(paths: Floats, reach: Floats) -> NDArray[np.float32]:
     Every point of a path covers a disc. A pixel inside one is white (1), and across its edge the
     brightness falls to 0 within one pixel.
     """
-    # Images come last, so that NumPy's innermost loop runs over all of them: four times as fast.
+    # Images come last, so that NumPy's innermost loop runs over all of them: three times as fast.
     x, y = np.moveaxis(paths, 0, -1).swapaxes(0, 1).astype(np.float32)  # (POINTS, n) each
     radius = reach.T.astype(np.float32)
     pixels = np.arange(SIZE, dtype=np.float32)[:, None] + np.float32(0.5)  # their middles
@@ -261,13 +261,13 @@ def _centre(rng: np.random.Generator, images: NDArray[np.float32]) -> NDArray[np
 def _styles(digit: int) -> list[_Style]:
     """The ways to write a digit, from `STYLES`."""
     styles = []
-    for share, lines in STYLES[digit]:
+    for share, *lines in STYLES[digit]:
         # skeletons[s][k]: (control points, 2), stroke k of skeleton s
         skeletons = [
             [np.array([point.split(",") for point in stroke.split()], float) for stroke in strokes]
             for strokes in (line.split("|") for line in lines)
         ]
-        average = [sum(versions) / len(versions) for versions in zip(*skeletons, strict=True)]
+        average = [np.mean(versions, axis=0) for versions in zip(*skeletons, strict=True)]
         styles.append(
             _Style(
                 share,
@@ -330,7 +330,8 @@ def _glyphs() -> Floats:
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     glyphs = np.empty((len(FONTS), 10, POINTS, 2))
     for number, name in enumerate(FONTS):
-        font = ImageFont.truetype(str(folder / f"{name}.ttf"), size=28)  # digits about 20 pixels high
+        # At this size digits are about 20 pixels high, as skeletons are.
+        font = ImageFont.truetype(str(folder / f"{name}.ttf"), size=28)
         for digit in range(10):
             canvas = Image.new("L", (40, 40))
             ImageDraw.Draw(canvas).text((8, 4), str(digit), fill=255, font=font)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import reprlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -174,7 +174,7 @@ class Module:
         for name, array in known.items():
             own[name].data[...] = array
 
-    def astype(self, dtype: Any) -> Module:
+    def astype(self, dtype: Any) -> Self:
         """A copy with all floating-point tensors in another dtype (float64 for gradient checks).
 
         Raises:
@@ -194,13 +194,13 @@ class Module:
 
     # --- modes ------------------------------------------------------------------------------------
 
-    def train(self, mode: bool = True) -> Module:
+    def train(self, mode: bool = True) -> Self:
         """Switch the module and all within to training (or, with False, to evaluation)."""
         for _, module in self.named_modules():
             module.training = mode
         return self
 
-    def eval(self) -> Module:
+    def eval(self) -> Self:
         """Switch the module and all within to evaluation."""
         return self.train(False)
 

@@ -106,12 +106,14 @@ def unify(name: str, operands: Sequence[Any]) -> Sequence[Any]:
     arrays = [operand for operand in operands if isinstance(operand, (Differentiable, np.ndarray))]
     shapes = [array.shape for array in arrays]
     try:
-        shape = np.broadcast_shapes(*shapes)
+        shape = shapes[0] if len(set(shapes)) == 1 else np.broadcast_shapes(*shapes)
     except ValueError:
         raise ValueError(
             f"{name}: shapes {' and '.join(map(str, shapes))} do not broadcast together; aligned "
             "at the last axis, sizes must be equal or 1"
         ) from None
+    if not any(isinstance(array, Differentiable) and array._requires_grad for array in arrays):
+        return operands
     dtype = common_dtype(*operands)
     unified = []
     for operand in operands:
@@ -304,6 +306,8 @@ def rows_matmul(a: Array, b: Array) -> Array:
 
     One product over all rows, wherever they lie in memory.
     """
+    if a.ndim == 2 and a.flags.c_contiguous:
+        return a @ b
     order = _memory_order(a)
     rows = _rows(a, order)  # (..., k) -> (rows, k)
     if _is_column_major(rows, a):
@@ -329,8 +333,11 @@ def outer_sum(a: Array, b: Array) -> Array:
 
     It is `a.reshape(-1, k).T @ b.reshape(-1, m)`, without copying where memory order allows.
     """
-    order = _memory_order(a)
-    rows_a, rows_b = _rows(a, order), _rows(b, order)
+    if a.ndim == 2:
+        rows_a, rows_b = a, b
+    else:
+        order = _memory_order(a)
+        rows_a, rows_b = _rows(a, order), _rows(b, order)
     # For tall arrays BLAS is faster on this side: (m, rows) @ (rows, k) -> (m, k).
     return (rows_b.T @ rows_a).T
 

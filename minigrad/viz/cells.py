@@ -3,6 +3,7 @@
 - `Board`: an empty figure on which grids, texts and arrows are put; it grows with them.
 - `Grid`: cells in rows and columns; it can be framed and labelled.
 - `parameter_colours`: a colour for each of so many things, told apart with any colour vision.
+- `number_text`: a number in a sentence.
 - `number_texts`: numbers short enough for cells; `font_size`: how large they can be written there.
 - `ZERO`, `BLANK`: the colours of cells that hold no parameter.
 """
@@ -90,6 +91,16 @@ def number_texts(values: Array) -> Array:
     else:
         texts = [f"{value:.0e}" for value in values.flat]
     return np.where(values == 0, "0", np.array(texts, dtype=str).reshape(values.shape))
+
+
+def number_text(value: float) -> str:
+    """One number in a sentence: whole ones as they are, others to four digits.
+
+    >>> number_text(134400.0), number_text(-0.123456)
+    ('134400', '-0.1235')
+    """
+    whole = value == np.round(value) and abs(value) < 1e7
+    return f"{value + 0.0:.0f}" if whole else f"{value:.4g}"  # + 0.0: no -0
 
 
 def font_size(cell: float, texts: Array) -> float:

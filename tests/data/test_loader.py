@@ -187,7 +187,7 @@ def test_two_iterations_at_once_do_not_disturb_each_other() -> None:
 
 def test_a_tuple_or_list_of_arrays_makes_a_dataset() -> None:
     for arrays in ((np.arange(3.0), np.arange(3)), [np.arange(3.0), np.arange(3)]):
-        (batch,) = DataLoader(arrays, batch_size=4)  # type: ignore[arg-type]
+        (batch,) = DataLoader(arrays, batch_size=4)
         assert [part.data.tolist() for part in batch] == [[0, 1, 2], [0, 1, 2]]
 
 
@@ -205,9 +205,9 @@ def test_a_dataset_may_compute_its_items() -> None:
         (lambda: DataLoader(numbered(0)), ValueError, "DataLoader: the dataset is empty"),
         (lambda: DataLoader(numbered(5), 0), ValueError, "DataLoader: batch_size=0"),
         (lambda: DataLoader(numbered(5), -2), ValueError, "DataLoader: batch_size=-2"),
-        (lambda: DataLoader(numbered(5), 2.0), TypeError, "DataLoader: batch_size=2.0"),  # type: ignore[arg-type]
+        (lambda: DataLoader(numbered(5), 2.0), TypeError, "DataLoader: batch_size=2.0"),
         (lambda: DataLoader(numbered(5), 2, True, seed=-1), ValueError, "DataLoader: seed=-1"),
-        (lambda: DataLoader(numbered(5), 2, True, seed=0.5), TypeError, "DataLoader: seed=0.5"),  # type: ignore[arg-type]
+        (lambda: DataLoader(numbered(5), 2, True, seed=0.5), TypeError, "DataLoader: seed=0.5"),
         (
             lambda: DataLoader(numbered(5), 8, drop_last=True),
             ValueError,
@@ -215,11 +215,11 @@ def test_a_dataset_may_compute_its_items() -> None:
         ),
         # Its rows would pass for arrays that belong together.
         (
-            lambda: DataLoader(np.zeros((5, 3))),  # type: ignore[arg-type]
+            lambda: DataLoader(np.zeros((5, 3))),
             TypeError,
             r"DataLoader: dataset .*ndarray.*TensorDataset\(array\)",
         ),
-        (lambda: DataLoader(Tensor(np.zeros((5, 3)))), TypeError, "DataLoader: dataset .*Tensor"),  # type: ignore[arg-type]
+        (lambda: DataLoader(Tensor(np.zeros((5, 3)))), TypeError, "DataLoader: dataset .*Tensor"),
     ],
 )
 def test_loader_refusals(make: Callable[[], Any], error: type[Exception], quoted: str) -> None:

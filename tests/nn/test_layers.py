@@ -318,7 +318,7 @@ def test_float32_stays_float32_in_values_and_gradients(
 def test_layers_leave_the_input_and_all_global_randomness_alone(
     make: Callable[..., nn.Module], shape: tuple[int, ...]
 ) -> None:
-    numpy_state = np.random.get_state()[1].copy()  # type: ignore[index] # noqa: NPY002
+    numpy_state = np.random.get_state()[1].copy()  # noqa: NPY002
     library_state = mg.random.get_state()
     x = random_array(*shape).astype(np.float32)
     before = x.copy()
@@ -330,7 +330,7 @@ def test_layers_leave_the_input_and_all_global_randomness_alone(
     np.testing.assert_array_equal(outs[0], outs[1])
     np.testing.assert_array_equal(x, before)
     assert mg.random.get_state() == library_state
-    assert (np.random.get_state()[1] == numpy_state).all()  # type: ignore[index] # noqa: NPY002
+    assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
 
 
 def test_layers_without_a_generator_follow_the_manual_seed() -> None:

@@ -84,8 +84,8 @@ def test_names_of_a_sequential() -> None:
 
 def test_an_attribute_that_is_replaced_keeps_its_place_and_a_removed_one_is_gone() -> None:
     module = Holder(a=parameter(2), b=parameter(3), c=parameter(4))
-    module.a = parameter(5)  # type: ignore[attr-defined]
-    del module.b  # type: ignore[attr-defined]
+    module.a = parameter(5)
+    del module.b
     assert [(name, tensor.shape) for name, tensor in module.named_parameters()] == [
         ("a", (5,)),
         ("c", (4,)),
@@ -94,7 +94,7 @@ def test_an_attribute_that_is_replaced_keeps_its_place_and_a_removed_one_is_gone
 
 def test_a_frozen_tensor_is_state_but_no_parameter() -> None:
     module = Holder(free=parameter(2), frozen=parameter(3))
-    module.frozen.requires_grad = False  # type: ignore[attr-defined]
+    module.frozen.requires_grad = False
     assert names(module) == ["free"]
     assert list(module.state_dict()) == ["free", "frozen"]
 
@@ -122,8 +122,8 @@ def test_a_shared_parameter_collects_from_all_places_and_moves_once_per_step() -
 
 def test_a_module_within_itself_is_met_once() -> None:
     child, parent = Holder(w=parameter(3)), Holder(v=parameter(2))
-    parent.child, child.parent = child, parent  # type: ignore[attr-defined]
-    parent.myself = [parent]  # type: ignore[attr-defined]
+    parent.child, child.parent = child, parent
+    parent.myself = [parent]
     assert names(parent) == ["v", "child.w"]
     assert names(child) == ["w", "parent.v"]
     parent.eval()
@@ -237,7 +237,7 @@ def test_other_kinds_of_data_are_refused_and_nothing_is_written(array: np.ndarra
         ValueError, match=f"b has dtype .*{array.dtype.str[1:2]}.* and float32 here"
     ):
         module.load_state_dict({"a": np.zeros(3), "b": array})
-    assert module.a.data.tolist() == [0.5, 0.5, 0.5]  # type: ignore[attr-defined]
+    assert module.a.data.tolist() == [0.5, 0.5, 0.5]
 
 
 def test_floats_into_integers_are_refused() -> None:
@@ -252,12 +252,12 @@ def test_a_read_only_tensor_is_refused_before_anything_is_written() -> None:
     module = Holder(a=parameter(3), b=Tensor(fixed))
     with pytest.raises(ValueError, match=r"Holder\.load_state_dict: b, .*read-only"):
         module.load_state_dict({"a": np.ones(3), "b": np.ones(2)})
-    assert module.a.data.tolist() == [0.5, 0.5, 0.5]  # type: ignore[attr-defined]
+    assert module.a.data.tolist() == [0.5, 0.5, 0.5]
 
 
 def test_a_state_that_is_no_mapping() -> None:
     with pytest.raises(TypeError, match=r"Dense\.load_state_dict: .*str"):
-        nn.Dense(3, 5).load_state_dict("weights.safetensors")  # type: ignore[arg-type]
+        nn.Dense(3, 5).load_state_dict("weights.safetensors")
 
 
 # --- copies ---------------------------------------------------------------------------------------

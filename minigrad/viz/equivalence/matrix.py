@@ -10,7 +10,7 @@ import numpy as np
 from ...engine import Array
 from ...equivalence import tie_gradient
 from ...nn import Conv2D
-from ..cells import BLANK, INK, SMALLEST_FONT, Board, font_size, number_texts
+from ..cells import BLANK, INK, SMALLEST_FONT, Board, font_size, number_text, number_texts
 from ..figures import Path
 from .parts import (
     Subject,
@@ -209,10 +209,10 @@ def _list_addends(
     cells = np.argwhere(lit)
     inputs, outputs = subject.input_labels, subject.output_labels
     lines = [
-        f"{inputs[row]} → {outputs[column]}:  {x[row]:.3g} × {g[column]:.3g} = "
-        f"{x[row] * g[column]:.3g}"
+        f"{inputs[row]} → {outputs[column]}:  {number_text(x[row])} × {number_text(g[column])} = "
+        f"{number_text(x[row] * g[column])}"
         for row, column in cells[:LISTED]
-    ]
+    ] or ["none: this weight never meets the image"]
     if len(cells) > LISTED:
         lines.append(f"… and {len(cells) - LISTED:,} more")
     board.heading(left, 0, "tied cells")
@@ -220,4 +220,4 @@ def _list_addends(
     y = height + 0.08
     board.axes.hlines(y, left, left + max(width, 1.0), color=INK, linewidth=0.8)
     total = np.outer(x, g)[lit].sum()
-    board.text(left, y + 0.05, f"sum = {total:.3g}", 10, weight="bold")
+    board.text(left, y + 0.05, f"sum = {number_text(total)}", 10, weight="bold")

@@ -10,7 +10,7 @@ import numpy as np
 from ... import functional as F
 from ...engine import Array, no_grad
 from ...nn import Conv2D
-from ..cells import BLANK, ZERO, Board, Grid, font_size, number_texts
+from ..cells import BLANK, ZERO, Board, Grid, font_size, number_text, number_texts
 from ..figures import Path
 from .parts import (
     Subject,
@@ -86,7 +86,10 @@ def im2col_figure(
     windows.frame(position, 0, columns=weights)
     kernel.frame(0, f, rows=weights)
     product.frame(position, f)
-    _draw_output(board, board.right + 0.7, 0, subject, output, cell, range(output.shape[2]))
+    filters = range(output.shape[2])
+    _draw_output(
+        board, board.right + 0.7, 0, subject, output, cell, filters, "output = product + bias"
+    )
     board.headline(
         f"{subject.title}, as im2col and one matrix product",
         f"im2col copies {counted(geometry.positions, 'window')} of {counted(weights, 'cell')}: "
@@ -145,7 +148,7 @@ def trace_figure(
     board.headline(
         f"{subject.title}: output cell {row},{column}"
         + (f" of filter {f}" if output.shape[2] > 1 else "")
-        + f" = {output[cell]:.4g}, three ways",
+        + f" = {number_text(output[cell])}, three ways",
         _formula(subject, x, output, cell),
     )
     board.caption(
@@ -200,19 +203,19 @@ def _formula(subject: Subject, x: Array, output: Array, cell: tuple[int, int, in
     row, column, f = cell
     rows, columns = subject.window(row, column)
     seen = subject.channels_of(f)
-    cells = subject.padded(x)[rows, columns, seen.start : seen.stop].reshape(-1)
+    inputs = subject.padded(x)[rows, columns, seen.start : seen.stop].reshape(-1)
     weights = subject.kernel[:, :, :, f].reshape(-1)
     if len(weights) > FORMULA_LENGTH:
         return f"{counted(len(weights), 'product')} added up"
-    text = " + ".join(f"{_factor(x)}·{_factor(weight)}" for x, weight in zip(cells, weights))
+    text = " + ".join(f"{_factor(a)}·{_factor(b)}" for a, b in zip(inputs, weights))
     if subject.conv.bias is not None:
         text += f" + bias {_factor(_bias_of(subject)[f])}"
-    return f"{text} = {output[row, column, f]:.4g}"
+    return f"{text} = {number_text(output[cell])}"
 
 
 def _factor(number: float) -> str:
-    """Three digits, in brackets where the number is negative."""
-    return f"({number:.3g})" if number < 0 else f"{number:.3g}"
+    """A number, in brackets where it is negative."""
+    return f"({number_text(number)})" if number < 0 else number_text(number)
 
 
 # --- parts of the pictures ------------------------------------------------------------------------
@@ -312,12 +315,12 @@ def _draw_output(
     output: Array,
     cell: tuple[int, int, int],
     filters: Sequence[int],
+    heading: str,
 ) -> None:
-    """Some filters' output as images, one cell framed."""
+    """Some filters' output as images, one cell framed; `heading` is for layers with a bias."""
     height, width, all_filters = output.shape
     side = min(0.42, 6.0 / (height * len(filters)), 3.0 / width)
-    added = subject.conv.bias is not None and len(filters) == all_filters
-    board.heading(left, top, "output" + (" = product + bias" if added else ""))
+    board.heading(left, top, "output" if subject.conv.bias is None else heading)
     grids = draw_image(
         board,
         "output",
@@ -345,7 +348,7 @@ def _draw_window_product(
     slices = draw_kernel(board, left + 0.3, 0.05, kernel_cell(subject), subject, filters=[f])
     left = max(grid.right for grid in slices.values()) + 0.35
     board.text(left, middle, "=", 14, "center", "center")
-    _draw_output(board, left + 0.35, 0.05, subject, output, cell, [f])
+    _draw_output(board, left + 0.35, 0.05, subject, output, cell, [f], "output, with the bias")
 
 
 def _draw_row_product(
@@ -369,9 +372,9 @@ def _draw_row_product(
             grid.label_columns(subject.weight_labels)
         board.text(left - 0.08, grid.middle[1], name, 8.5, "right", "center")
         y = grid.bottom + 0.06
-    total = f"sum = {(window * weights).sum():.4g}"
+    total = f"sum = {number_text((window * weights).sum())}"
     if subject.conv.bias is not None:
-        total += f", + bias {_bias_of(subject)[f]:.3g} = {output[cell]:.4g}"
+        total += f", + bias {number_text(_bias_of(subject)[f])} = {number_text(output[cell])}"
     board.text(left, y + 0.04, total, 10, weight="bold")
 
 
