@@ -4,8 +4,8 @@
     python -m tests.benchmarks.train_step --nets lenet5 mlp128 --batches 64 --rounds 9 --json FILE
 
 Peers are PyTorch in eager mode, in both of its memory formats; the ratio is to the better of the
-two, their time / ours, taken round by round. Networks are those people learn with; relu comes before
-the pool in all of them.
+two, their time / ours, taken round by round. Networks are those people learn with; relu comes
+before the pool in all of them.
 """
 
 from __future__ import annotations
