@@ -7,17 +7,16 @@ interruption leaves either the old file or the new one.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .engine import Array
+from .files import whole_file
 from .nn import Module
 from .tensor import Tensor
 
@@ -117,30 +116,3 @@ def _sorted_metadata(content: bytes) -> bytes:
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)  # the arrays start at a multiple of 8
     return len(text).to_bytes(8, "little") + text + content[start:]
-
-
-@contextlib.contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[str]:
-    """A temporary name beside `path`; what is written there replaces `path` when the block ends.
-
-    If the block raises, `path` is as it was and nothing is left behind.
-    """
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # The ending stays, because some writers choose the format by it.
-    handle, temporary = tempfile.mkstemp(prefix=".", suffix=target.suffix, dir=target.parent)
-    os.close(handle)
-    try:
-        yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

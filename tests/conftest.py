@@ -1,6 +1,9 @@
 """Settings of the whole test run."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 import hypothesis
 
@@ -9,6 +12,11 @@ import hypothesis
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Figures are drawn into files only, so that the tests need no screen.
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+# Drawn digits go into a cache of this run, not into the user's.
+if "MINIGRAD_CACHE" not in os.environ:
+    os.environ["MINIGRAD_CACHE"] = tempfile.mkdtemp(prefix="minigrad-tests-")
+    atexit.register(shutil.rmtree, os.environ["MINIGRAD_CACHE"], ignore_errors=True)
 
 # No deadlines: a slow machine is no failure. The same examples in every run: a failure can be
 # repeated, and passing is no matter of luck.

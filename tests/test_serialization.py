@@ -14,7 +14,8 @@ import pytest
 
 import minigrad as mg
 from minigrad import Tensor, nn, serialization
-from minigrad.serialization import load_with_metadata, whole_file
+from minigrad.files import whole_file
+from minigrad.serialization import load_with_metadata
 
 Array = np.ndarray[Any, Any]
 
@@ -158,7 +159,14 @@ def test_missing_folders_are_made(tmp_path: Path) -> None:
         ({"a": np.array(["x"])}, None, "save: a .*dtype <U1.*real numbers"),
         ({"a": np.zeros(1), "b": None}, None, "save: b .*dtype object"),
         ({"a": np.zeros(1, complex)}, None, "save: a .*dtype complex128"),
-        ({"a": np.zeros(1, np.longdouble)}, None, "save: a .*dtype (float128|float96|longdouble)"),
+        pytest.param(
+            {"a": np.zeros(1, np.longdouble)},
+            None,
+            "save: a has dtype (float128|float96)",
+            marks=pytest.mark.skipif(
+                np.dtype(np.longdouble).itemsize == 8, reason="a long double is a double here"
+            ),
+        ),
         ({1: np.zeros(2)}, None, "save: .*names must be strings.*1"),
         ({"__metadata__": np.zeros(2)}, None, "save: .*__metadata__"),
         ({"a": np.zeros(2)}, {"epoch": 3}, "save: metadata .*strings.*'epoch': 3"),

@@ -52,7 +52,7 @@ STYLES: dict[int, list[tuple[float, *tuple[str, ...]]]] = {
         ),
     ],
     2: [
-        # a corner at the bottom left: small and large heads, flat like a Z, a wavy base
+        # a corner at the bottom left: small and large heads, flat like a Z
         (
             5,
             "1,5 1,1 6,-1 12,1 12,6 8,12 0,20 0,20 7,20 14,20",

@@ -19,6 +19,8 @@ FILES = {
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
 
+IMAGE_SHAPE = (28, 28)
+
 # Where the files are downloaded from (with the ending .gz), and the MD5 of each as it is there.
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 MNIST_HASHES = {
@@ -91,6 +93,11 @@ def _load(
                 f"{name}: {path} should hold {content}, {axes} axes of bytes; it holds "
                 f"{array.ndim} axes of {array.dtype}"
             )
+    if images.shape[1:] != IMAGE_SHAPE:
+        raise ValueError(
+            f"{name}: the images in {paths[0]} have shape {images.shape[1:]}, and must have "
+            f"{IMAGE_SHAPE}"
+        )
     if len(images) != len(labels):
         raise ValueError(
             f"{name}: {len(images)} images in {paths[0]} and {len(labels)} labels in {paths[1]}: "
@@ -115,11 +122,14 @@ def _download(name: str, file: str, url: str, md5: str) -> Path:
     """The file in the cache, downloaded if it is not there or not whole."""
     import pooch
 
-    return Path(
-        pooch.retrieve(
-            url=f"{url}{file}.gz",
-            known_hash=f"md5:{md5}",
-            fname=f"{file}.gz",
-            path=cache_dir() / name,
+    folder = cache_dir() / name
+    try:
+        path = pooch.retrieve(
+            url=f"{url}{file}.gz", known_hash=f"md5:{md5}", fname=f"{file}.gz", path=folder
         )
-    )
+    except OSError as error:
+        raise OSError(
+            f"{name}: cannot download {url}{file}.gz into {folder} ({error}); with files from "
+            "elsewhere, name their folder as data_dir"
+        ) from error
+    return Path(path)

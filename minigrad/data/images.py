@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..conv_arithmetic import IntOrPair, pair
-from ..serialization import whole_file
+from ..files import whole_file
 from ..tensor import Tensor
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def load_image(
 
     Everything Pillow reads becomes 8-bit grey or RGB: of an animation the first frame, of 16-bit
     greys the upper 8 bits, colours of a palette themselves; what is transparent is laid over white.
+    A photo is turned upright if the camera noted how it was held.
 
     Args:
         path: of the file.
@@ -36,24 +37,28 @@ def load_image(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no picture, or damaged.
+        ValueError: the file is no picture, or damaged, or holds floating-point numbers, which do
+            not say how bright white is.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
+    shape = None if size is None else pair(size, "size", where="load_image")
     if not Path(path).is_file():
         raise FileNotFoundError(f"load_image: no file {os.fspath(path)}")
     try:
         with Image.open(path) as file:
+            if file.mode == "F":
+                raise ValueError("it holds floating-point numbers; convert it to 8 or 16 bits")
             file.load()
-            picture = _eight_bit(file)
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+            picture = _eight_bit(ImageOps.exif_transpose(file))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(
             f"load_image: {os.fspath(path)} is no picture that Pillow can read ({error})"
         ) from None
     if grey:
         picture = picture.convert("L")
-    if size is not None:
-        height, width = pair(size, "size", where="load_image")
+    if shape is not None:
+        height, width = shape
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
     array = np.asarray(picture, dtype=np.float32) / np.float32(255)
     return array[..., None] if array.ndim == 2 else array
@@ -66,8 +71,6 @@ def _eight_bit(picture: Image) -> Image:
     if picture.mode.startswith("I;16") or picture.mode == "I":  # 16-bit greys
         wide = np.asarray(picture).astype(np.int64)
         return Image.fromarray((np.clip(wide, 0, 65535) >> 8).astype(np.uint8))
-    if picture.mode == "F":
-        return Image.fromarray(np.clip(np.asarray(picture), 0, 255).astype(np.uint8))
     if picture.has_transparency_data:
         colours = picture.convert("RGBA")
         opaque = Image.new("RGBA", colours.size, "white")
@@ -89,7 +92,8 @@ def save_image(path: str | os.PathLike[str], array: Any) -> None:
 
     Raises:
         TypeError: integers other than uint8.
-        ValueError: another shape, an empty array, nan, or an ending Pillow does not know.
+        ValueError: another shape, an empty array, nan, an ending Pillow does not know, or RGBA for
+            a JPEG file.
     """
     from PIL import Image
 
@@ -109,7 +113,10 @@ def save_image(path: str | os.PathLike[str], array: Any) -> None:
         )
     if values.ndim == 3 and shape[2] == 1:
         values = values[..., 0]
-    if Path(path).suffix.lower() not in Image.registered_extensions():
+    kind = Image.registered_extensions().get(Path(path).suffix.lower())
+    if kind not in Image.SAVE:
         raise ValueError(f"save_image: the ending of {os.fspath(path)} names no format; use .png")
+    if kind == "JPEG" and values.shape[2:] == (4,):
+        raise ValueError(f"save_image: JPEG files hold no transparency, array has shape {shape}")
     with whole_file(path) as temporary:
         Image.fromarray(np.ascontiguousarray(values)).save(temporary)

@@ -6,7 +6,7 @@ import os
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-from ..serialization import whole_file
+from ..files import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -78,6 +78,14 @@ def test_images_and_labels_exchanged(tmp_path):
         mnist(data_dir=tmp_path)
 
 
+def test_images_of_another_size(tmp_path):
+    write_split(tmp_path)
+    content = b"\0\0\x08\x03" + struct.pack(">3I", 3, 28, 27) + bytes(3 * 28 * 27)
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"train-images.* have shape \(28, 27\), and must have"):
+        mnist(data_dir=tmp_path)
+
+
 def downloads_from(monkeypatch, tmp_path, hashes):
     """Let MNIST be downloaded from a folder: `pooch` reads what requests would."""
     source, cache = tmp_path / "source", tmp_path / "cache"
@@ -121,6 +129,22 @@ def test_a_download_with_another_hash_is_refused(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="hash"):
         mnist("train")
     assert not list((tmp_path / "cache").rglob("*.gz"))
+
+
+def test_a_download_that_fails_names_the_way_out(tmp_path, monkeypatch):
+    downloads_from(monkeypatch, tmp_path, md5_of)
+    (tmp_path / "source" / "train-labels-idx1-ubyte.gz").unlink()
+    with pytest.raises(OSError, match=r"mnist: cannot download https://.*train-labels.*data_dir"):
+        mnist("train")
+
+
+def test_a_damaged_file_in_the_cache_is_downloaded_again(tmp_path, monkeypatch):
+    asked = downloads_from(monkeypatch, tmp_path, md5_of)
+    mnist("train")
+    (labels,) = (tmp_path / "cache").rglob("train-labels*")
+    labels.write_bytes(labels.read_bytes()[:-1])
+    assert mnist("train")[1].tolist() == [7, 0, 9]
+    assert len(asked) == 3
 
 
 def test_hashes_are_stated_for_every_file():

@@ -59,6 +59,26 @@ def test_b7_sixteen_bits_palette_and_animation(tmp_path):
     assert load_image(tmp_path / "film.gif").max() == 0
 
 
+def test_a_photo_is_turned_upright(tmp_path):
+    picture = RNG.integers(0, 256, (3, 5, 3), dtype=np.uint8)
+    held = Image.Exif()
+    held[0x0112] = 6  # the camera was turned: the first row of the file is the right-hand column
+    Image.fromarray(picture).save(tmp_path / "photo.png", exif=held)
+    upright = load_image(tmp_path / "photo.png")
+    assert np.array_equal(bytes_of(upright), np.rot90(picture, k=-1))
+
+
+def test_numbers_that_do_not_say_how_bright_white_is(tmp_path):
+    Image.fromarray(np.ones((2, 3), np.float32)).save(tmp_path / "float.tif")
+    with pytest.raises(ValueError, match=r"float\.tif .*floating-point numbers; convert it"):
+        load_image(tmp_path / "float.tif")
+
+
+def test_a_size_that_is_none_is_refused_before_the_file_is_looked_for(tmp_path):
+    with pytest.raises(ValueError, match="load_image: size=0 must be at least 1"):
+        load_image(tmp_path / "nothing.png", size=0)
+
+
 def test_what_is_transparent_is_laid_over_white(tmp_path):
     picture = np.zeros((1, 3, 4), np.uint8)
     picture[0, :, 3] = [0, 255, 51]  # black ink: absent, full, a fifth
@@ -98,8 +118,11 @@ def test_arrays_that_are_no_pictures(tmp_path, array, error, said):
 
 
 def test_an_unknown_ending_and_a_failing_write_leave_the_old_file(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match=r"picture\.xyz names no format"):
-        save_image(tmp_path / "picture.xyz", np.zeros((2, 3)))
+    for ending in ("xyz", "psd"):  # Pillow reads .psd and does not write it
+        with pytest.raises(ValueError, match=rf"picture\.{ending} names no format"):
+            save_image(tmp_path / f"picture.{ending}", np.zeros((2, 3)))
+    with pytest.raises(ValueError, match=r"JPEG files hold no transparency, .* \(2, 3, 4\)"):
+        save_image(tmp_path / "picture.jpg", np.zeros((2, 3, 4)))
     save_image(tmp_path / "old.png", np.zeros((2, 3)))
     before = (tmp_path / "old.png").read_bytes()
 

@@ -253,6 +253,21 @@ def test_uneven_light_and_grain_are_paper() -> None:
     assert difference(predict.frame(photo), predict.frame(digit)) < 0.03
 
 
+def test_the_grain_of_a_large_photo_is_evened_out() -> None:
+    rng = np.random.default_rng(0)
+    digit = grey(printed(2, 800))
+    photo = 0.15 + 0.7 * digit + 0.1 * rng.standard_normal(digit.shape).astype(np.float32)
+    assert difference(predict.frame(photo), predict.frame(digit)) < 0.03
+
+
+def test_a_speck_is_not_what_ink_is_measured_by() -> None:
+    digit = (0.7 + 0.2 * grey(printed(2))).astype(np.float32)
+    expected = predict.frame(digit)
+    row, column = np.argwhere(digit < 0.75)[40]
+    digit[row, column] = 0.0
+    np.testing.assert_allclose(predict.frame(digit), expected, atol=0.02)
+
+
 def test_a_thin_pen_on_a_large_page() -> None:
     picture = Image.new("L", (3000, 2000), 255)
     ImageDraw.Draw(picture).line([(700, 300), (900, 300), (780, 620)], fill=0, width=3)

@@ -35,6 +35,7 @@ NOT_OPERATORS = {
     "__len__",
     "__module__",
     "__repr__",
+    "__slotnames__",  # the copy module puts it there when it first copies a Tensor
     "__slots__",
     "backward",
     "detach",

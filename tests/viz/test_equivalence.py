@@ -387,6 +387,11 @@ def test_a_traced_cell_is_lit_in_image_row_and_matrix(name):
             weights = colours[:, :, channel - first, f].reshape(-1, 3)
             np.testing.assert_array_equal([grid.colours[cell] for cell in window], weights)
 
+    # The kernel of this filter beside it, with its numbers.
+    for c in range(group_channels):
+        kernel = Read(figure, f"kernel[{c},{f}]")
+        np.testing.assert_array_equal(kernel.numbers, conv.kernel.data[:, :, c, f])
+
     # 2. The row of im2col, the column of the flat kernel, and their products.
     numbers = {
         name: Read(figure, name).numbers[0] for name in ("im2col row", "weights", "products")

@@ -63,7 +63,7 @@ def matrix_figure(
 
     board = Board()
     board.heading(0, 0, "kernel")
-    draw_kernel(board, 0, 0, kernel_cell(subject), subject)
+    draw_kernel(board, 0, 0, kernel_cell(subject, conv.out_channels), subject)
     cell = min(0.36, 7.0 / len(values), 8.0 / values.shape[1])
     matrix = board.grid(
         "matrix", board.right + 1.1, 0, cell, colours, number_texts(values), faint=zeros
@@ -131,7 +131,8 @@ def tied_gradient_figure(
     _list_addends(board, board.right + 0.6, subject, x, g, lit)
     left = board.right + 0.8
     board.heading(left, 0, "gradient of the kernel")
-    slices = draw_kernel(board, left, 0, kernel_cell(subject), subject, kernel_gradient)
+    side = kernel_cell(subject, conv.out_channels)
+    slices = draw_kernel(board, left, 0, side, subject, kernel_gradient)
     slices[chosen[2], chosen[3]].frame(chosen[0], chosen[1], width=2.5)
     board.arrow(left - 0.6, slices[0, 0].middle[1], left - 0.1, slices[0, 0].middle[1])
     place = ",".join(map(str, chosen))

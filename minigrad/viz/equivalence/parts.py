@@ -314,9 +314,9 @@ def names(part: str, count: int) -> list[str]:
     return [f"{part} {index}" for index in range(count)] if count > 1 else []
 
 
-def kernel_cell(subject: Subject) -> float:
-    """The side of a kernel's cells, in inches, so that all of its slices find room."""
-    kh, kw, channels, filters = subject.geometry.kernel_shape
+def kernel_cell(subject: Subject, filters: int) -> float:
+    """The side of a kernel's cells, in inches, so that the slices of so many filters find room."""
+    kh, kw, channels, _ = subject.geometry.kernel_shape
     return min(0.36, 5.0 / (kh * channels), 3.6 / (kw * filters))
 
 

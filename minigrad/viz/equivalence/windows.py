@@ -345,7 +345,7 @@ def _draw_window_product(
     middle = first.middle[1]
     left = first.right + 0.35
     board.text(left, middle, "×", 14, "center", "center")
-    slices = draw_kernel(board, left + 0.3, 0.05, kernel_cell(subject), subject, filters=[f])
+    slices = draw_kernel(board, left + 0.3, 0.05, kernel_cell(subject, 1), subject, filters=[f])
     left = max(grid.right for grid in slices.values()) + 0.35
     board.text(left, middle, "=", 14, "center", "center")
     _draw_output(board, left + 0.35, 0.05, subject, output, cell, [f], "output, with the bias")
