@@ -5,7 +5,8 @@
     python -m examples.train_mnist --resume                           # go on after an interruption
 
 Writes into --out: weights.safetensors, checkpoint.safetensors, history.json, curves.png,
-filters.png (of the first layer, where it is a convolution) and mistakes.png.
+filters.png (of the first layer, where it is a convolution) and mistakes.png. An earlier run that
+lies there is replaced, but only once the first epoch of the new one is finished.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+# Before NumPy loads: these matrices are so small that several threads only wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
@@ -36,6 +40,8 @@ DEFAULTS: dict[str, Any] = {
     "lr": 4e-3,
     "seed": 0,
 }
+
+PICTURES = ("curves.png", "filters.png", "mistakes.png")
 
 DIGITS_FOR_TRAINING = 20_000
 DIGITS_FOR_TESTING = 2_000
@@ -58,6 +64,8 @@ def run(options: argparse.Namespace) -> int:
     out = Path(options.out)
     checkpoint = out / "checkpoint.safetensors"
     settings = choose_settings(options, checkpoint)
+    if settings["dataset"] == "digits" and options.data_dir is not None:
+        raise ValueError("--data-dir is for --dataset mnist or fashion-mnist; digits are drawn")
     out.mkdir(parents=True, exist_ok=True)
     if not os.access(out, os.W_OK):
         raise PermissionError(f"--out: the folder {out} cannot be written to")
@@ -83,10 +91,15 @@ def run(options: argparse.Namespace) -> int:
     )
 
     history = train.History()
+    weights = out / "weights.safetensors"
+    over_earlier_run = not options.resume and (checkpoint.exists() or weights.exists())
+    earlier_run_stays = f"no epoch was finished, so the earlier run is still in {out}/"
 
     def save() -> None:
+        for name in PICTURES:  # those of an earlier run; not every run draws all of them again
+            (out / name).unlink(missing_ok=True)
         description = {"model": settings["model"], "dataset": settings["dataset"]}
-        mg.save(model, out / "weights.safetensors", metadata=description)
+        mg.save(model, weights, metadata=description)
         history.save(out / "history.json")
 
     try:
@@ -105,6 +118,9 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         if scheduler.steps == 0:  # nothing was learned that could replace what is there
             raise
+        if over_earlier_run and not history.epochs:
+            print(f"\ninterrupted; {earlier_run_stays}", file=sys.stderr)
+            return 130
         save()
         print(f"\ninterrupted; what was learned so far is in {out}/", file=sys.stderr)
         if history.epochs:
@@ -115,7 +131,8 @@ def run(options: argparse.Namespace) -> int:
         return 130
     except train.Diverged as error:
         if not history.epochs:
-            return fail(f"{error}\nno epoch was finished, so nothing was written")
+            nothing_written = "no epoch was finished, so nothing was written"
+            return fail(f"{error}\n{earlier_run_stays if over_earlier_run else nothing_written}")
         save()
         return fail(f"{error}\nthe last good weights are in {out}/")
 

@@ -115,9 +115,10 @@ def hvp(
     result = fn(*leaves)
     outputs = _outputs("hvp", result)
     if len(outputs) != 1 or outputs[0].size != 1:
+        count = "one" if len(outputs) == 1 else len(outputs)
         raise ValueError(
-            f"hvp: fn must return one number, and returned {_shapes(outputs)}; reduce it (.sum(), "
-            ".mean()), or use jacobian"
+            f"hvp: fn must return one number, and returned {count} {_shapes(outputs)}; reduce it "
+            "(.sum(), .mean()), or use jacobian"
         )
     output = outputs[0]
     products = [Tensor(np.zeros_like(leaf.data)) for leaf in leaves]

@@ -546,6 +546,12 @@ def as_operand(where: str, value: Any) -> Any:
     return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
+def as_array(where: str, value: Any) -> Array:
+    """`value` as an array of the dtype NumPy gives it, refused as by `as_operand`."""
+    as_operand(where, value)  # or raise
+    return np.asarray(value)
+
+
 # --- observers ------------------------------------------------------------------------------------
 
 
@@ -666,7 +672,7 @@ def grad(
         input on which no output depends has gradient zero.
 
     Raises:
-        TypeError: an output is not a Tensor.
+        TypeError: an output is not a Tensor, or a cotangent does not hold numbers.
         ValueError: an input does not require grad, no output was recorded, a cotangent has the
             wrong shape, or the graph has been freed.
 
@@ -676,8 +682,8 @@ def grad(
     >>> slope.item(), mg.grad(slope, x).item()
     (27.0, 18.0)
     """
-    output_list = [outputs] if isinstance(outputs, Differentiable) else list(outputs)
-    input_list = [inputs] if isinstance(inputs, Differentiable) else list(inputs)
+    output_list = _one_or_several("outputs", outputs)
+    input_list = _one_or_several("inputs", inputs)
     for index, tensor in enumerate(input_list):
         if not isinstance(tensor, Differentiable) or not tensor._requires_grad:
             raise ValueError(
@@ -723,6 +729,19 @@ def grad(
     return results[0] if isinstance(inputs, Differentiable) else results
 
 
+def _one_or_several(name: str, tensors: Any) -> list[Any]:
+    """What `grad` is given, as a list."""
+    if isinstance(tensors, Differentiable):
+        return [tensors]
+    try:
+        return list(iter(tensors))
+    except TypeError:
+        raise TypeError(
+            f"grad: {name} must be a Tensor or a sequence of Tensors, got {tensors!r:.80} "
+            f"({type(tensors).__name__})"
+        ) from None
+
+
 def _cotangent_for(caller: str, output: Differentiable, gradient: Any) -> Tensor:
     """The gradient that flows into an output, checked; 1 where it may be left out."""
     if not output._requires_grad:
@@ -746,7 +765,7 @@ def _cotangent_for(caller: str, output: Differentiable, gradient: Any) -> Tensor
                 f"{output.dtype}; convert it with .astype({str(output.dtype)!r})"
             )
     else:
-        cotangent = make_tensor(np.asarray(gradient, dtype=output.dtype))
+        cotangent = make_tensor(np.asarray(as_array(caller, gradient), dtype=output.dtype))
     if cotangent.shape != output.shape:
         raise ValueError(
             f"{caller}: the gradient has shape {cotangent.shape} and the tensor {output.shape}; "

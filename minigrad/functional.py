@@ -20,6 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from . import random
+from .arguments import as_float
 from .conv_arithmetic import (
     AxisPadding,
     IntOrPair,
@@ -34,7 +35,7 @@ from .conv_arithmetic import (
     resolve_padding,
     transposed_size,
 )
-from .engine import Differentiable
+from .engine import Array, Differentiable, as_array
 from .operators import convolution, losses
 from .operators.reductions import normalise_axes, shifted_to_zero, softmax_over
 from .tensor import Tensor, as_tensor, where
@@ -136,9 +137,11 @@ def col2im(
     """
     cols = as_tensor(cols)
     windows = _Windows("col2im", kernel_size, stride, padding, dilation)
-    if len(input_shape) != 4:
-        raise ValueError(f"col2im: input_shape={input_shape} must be (N, H, W, C)")
-    batch, height, width, channels = input_shape
+    if not isinstance(input_shape, (tuple, list)) or len(input_shape) != 4:
+        raise ValueError(f"col2im: input_shape={input_shape!r} must be (N, H, W, C)")
+    batch, height, width, channels = (
+        integer(size, "input_shape", minimum=0, where="col2im") for size in input_shape
+    )
     oh, ow = windows.output_shape_for(height, width)
     kh, kw = windows.kernel_size
     if cols.shape != (batch, oh, ow, kh * kw * channels):
@@ -147,7 +150,8 @@ def col2im(
             f"{(batch, oh, ow, kh * kw * channels)}, which is (N, OH, OW, KH*KW*C) for "
             f"input_shape={tuple(input_shape)} and kernel_size={(kh, kw)}"
         )
-    return convolution.col2im(cols, input_shape=tuple(input_shape), **windows.keywords())
+    image_shape = (batch, height, width, channels)
+    return convolution.col2im(cols, input_shape=image_shape, **windows.keywords())
 
 
 def conv2d(
@@ -672,9 +676,10 @@ def dropout(
         rng: the source of randomness; by default the library's own (`manual_seed`).
 
     Raises:
+        TypeError: p is no number.
         ValueError: p out of range.
     """
-    if not 0 <= p < 1:
+    if not 0 <= as_float(p, "p", "dropout") < 1:
         raise ValueError(f"dropout: p={p!r} must be at least 0 and below 1")
     x = as_tensor(x)
     if not training or p == 0:
@@ -691,14 +696,19 @@ def one_hot(labels: Any, classes: int) -> Tensor:
     """Integer labels as rows with a single 1: (...) -> (..., classes), float32.
 
     Raises:
-        TypeError: labels that are not integers.
-        ValueError: a label below 0 or not below `classes`.
+        TypeError: labels or `classes` that are not integers.
+        ValueError: `classes` below 1, or a label below 0 or not below `classes`.
 
     >>> one_hot([2, 0], 3)
     tensor([[0., 0., 1.],
             [1., 0., 0.]], dtype=float32)
     """
-    return Tensor(np.eye(classes, dtype=np.float32)[_labels("one_hot", labels, classes)])
+    classes = integer(classes, "classes", where="one_hot")
+    indices = _label_array("one_hot", labels)
+    _check_labels("one_hot", indices, classes)
+    rows = np.zeros((*indices.shape, classes), np.float32)
+    np.put_along_axis(rows, indices[..., np.newaxis], 1, axis=-1)
+    return Tensor(rows)
 
 
 def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> Tensor:
@@ -716,7 +726,7 @@ def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> Te
 
     Raises:
         TypeError: labels that are not integers.
-        ValueError: shapes that do not fit, a label out of range, or an empty batch.
+        ValueError: shapes that do not fit, no classes, a label out of range, or an empty batch.
 
     >>> cross_entropy(Tensor([[0.0, 0.0], [10000.0, 0.0]]), [1, 1])
     tensor(5000.3467, dtype=float32)
@@ -733,7 +743,7 @@ def nll_loss(log_probabilities: Any, labels: Any, reduction: Reduction = "mean")
     """
     log_probabilities = as_tensor(log_probabilities)
     indices = _labels_for("nll_loss", log_probabilities, labels, reduction)
-    items = tuple(np.indices(indices.shape, sparse=True))
+    items: tuple[Array, ...] = tuple(np.indices(indices.shape, sparse=True))
     return _reduce(-log_probabilities[(*items, indices)], reduction)
 
 
@@ -755,9 +765,10 @@ def huber_loss(
     d^2 / 2 where |d| < delta, and delta * (|d| - delta / 2) elsewhere.
 
     Raises:
+        TypeError: delta is no number.
         ValueError: different shapes, an empty batch, or delta not above 0.
     """
-    if not delta > 0:
+    if not as_float(delta, "delta", "huber_loss") > 0:
         raise ValueError(f"huber_loss: delta={delta!r} must be above 0")
     difference = _difference("huber_loss", prediction, target, reduction)
     # c (d - c/2) with c = d held between -delta and delta: no square of a large d, which overflows.
@@ -822,8 +833,11 @@ def _difference(where: str, prediction: Any, target: Any, reduction: Reduction) 
     return prediction - target
 
 
-def _labels(where: str, labels: Any, classes: int) -> np.ndarray[Any, Any]:
-    indices = np.asarray(_data(labels))
+def _label_array(where: str, labels: Any) -> Array:
+    return as_array(where, _data(labels))
+
+
+def _check_labels(where: str, indices: Array, classes: int) -> None:
     if indices.dtype.kind not in "iu":
         raise TypeError(f"{where}: labels of dtype {indices.dtype} must be integers")
     if indices.size and not 0 <= indices.min() <= indices.max() < classes:
@@ -831,19 +845,23 @@ def _labels(where: str, labels: Any, classes: int) -> np.ndarray[Any, Any]:
         raise ValueError(
             f"{where}: label {bad} is not in [0, {classes}): there are {classes} classes"
         )
-    return indices
 
 
-def _labels_for(
-    where: str, scores: Tensor, labels: Any, reduction: Reduction
-) -> np.ndarray[Any, Any]:
-    if scores.ndim < 1 or np.shape(_data(labels)) != scores.shape[:-1]:
+def _labels_for(where: str, scores: Tensor, labels: Any, reduction: Reduction) -> Array:
+    indices = _label_array(where, labels)
+    if scores.ndim < 1 or indices.shape != scores.shape[:-1]:
         raise ValueError(
-            f"{where}: labels of shape {np.shape(_data(labels))} do not fit scores of shape "
+            f"{where}: labels of shape {indices.shape} do not fit scores of shape "
             f"{scores.shape}: one label per row of the last axis, shape {scores.shape[:-1]}"
         )
+    if scores.shape[-1] == 0:
+        raise ValueError(
+            f"{where}: scores of shape {scores.shape} have no classes: the last axis must hold at "
+            "least one"
+        )
     _check_loss(where, scores.shape, reduction)
-    return _labels(where, labels, scores.shape[-1])
+    _check_labels(where, indices, scores.shape[-1])
+    return indices
 
 
 def _data(value: Any) -> Any:

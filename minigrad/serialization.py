@@ -38,6 +38,7 @@ def save(
             that are not strings.
         OSError: the file cannot be written.
 
+    >>> import tempfile
     >>> import minigrad as mg
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     mg.save({"weight": np.eye(2)}, f"{folder}/w.safetensors")

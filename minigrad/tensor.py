@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from . import engine
-from .engine import Array, Differentiable, as_operand
+from .arguments import as_dtype
+from .engine import Array, Differentiable, as_array, as_operand
 from .hooks import HookHandle
 from .operators import elementwise, linear, reductions
 from .operators.reductions import Axis
@@ -32,12 +33,13 @@ class Tensor(Differentiable):
 
     Args:
         data: numbers, nested sequences of them, a NumPy array or a Tensor. An array of the right
-            dtype is not copied, as in `np.asarray`. Python floats become float32.
+            dtype is not copied, as in `np.asarray`, unless its bytes are in the other order than
+            this machine's. Python floats become float32.
         requires_grad: record what is computed from this tensor, so that `backward` can fill `grad`.
         dtype: of the cells; by default that of the data.
 
     Raises:
-        TypeError: the data are not numbers.
+        TypeError: the data are not numbers, or the dtype does not hold real ones.
         ValueError: requires_grad on a dtype that is not floating point.
 
     >>> x = Tensor([[1.0, 2.0, 3.0]], requires_grad=True)
@@ -57,8 +59,8 @@ class Tensor(Differentiable):
             if dtype is None and type(data) is float:
                 dtype = np.float32
             data = as_operand("Tensor", data)
-        self.data = np.asarray(data, dtype=_real("Tensor", dtype))
-        _real("Tensor", self.data.dtype)
+        array = np.asarray(data, dtype=None if dtype is None else _real("Tensor", dtype))
+        self.data = np.asarray(array, dtype=_real("Tensor", array.dtype))
         self.grad: Tensor | None = None
         self.hooks = None
         self.node = None
@@ -215,7 +217,7 @@ class Tensor(Differentiable):
         Raises:
             TypeError: a dtype that does not hold real numbers.
         """
-        return linear.astype(self, dtype=_real("astype", np.dtype(dtype)))
+        return linear.astype(self, dtype=_real("astype", dtype))
 
     # --- arithmetic -------------------------------------------------------------------------------
 
@@ -537,6 +539,7 @@ class Tensor(Differentiable):
             value: of the new cells.
 
         Raises:
+            TypeError: the value is no number.
             ValueError: pad_width does not fit the number of axes, or is negative.
         """
         try:
@@ -549,7 +552,7 @@ class Tensor(Differentiable):
                 f"of the {self.ndim} axes of shape {self.shape}, or once for all of them"
             )
         pairs = tuple((before, after) for before, after in widths.tolist())
-        return linear.pad(self, pad_width=pairs, value=value)
+        return linear.pad(self, pad_width=pairs, value=as_operand("pad", value))
 
     def flip(self, axis: Axis = None) -> Tensor:
         """Reverse the order of cells along an axis, several (a tuple) or all (None)."""
@@ -567,18 +570,22 @@ def tensor(data: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:
     return Tensor(data, requires_grad, dtype)
 
 
-def _real(where: str, dtype: Any) -> Any:
-    """The dtype itself, if it is one of real numbers (or None)."""
-    if dtype is not None and np.dtype(dtype).kind not in "biuf":
-        raise TypeError(f"{where}: cannot hold dtype {np.dtype(dtype)}; tensors hold real numbers")
-    return dtype
+def _real(where: str, dtype: Any) -> np.dtype[Any]:
+    """The dtype in the byte order of this machine, if it is one of real numbers."""
+    wanted = as_dtype(dtype, where)
+    if wanted.kind not in "biuf":
+        raise TypeError(f"{where}: cannot hold dtype {wanted}; tensors hold real numbers")
+    return wanted
 
 
 def _broadcasts(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     """Whether an array of one shape can be repeated to the other, by NumPy's rule."""
-    return len(shape) <= len(wanted) and all(
-        size in (1, target) and target >= 0
-        for size, target in zip(shape[::-1], wanted[::-1], strict=False)
+    return (
+        len(shape) <= len(wanted)
+        and all(target >= 0 for target in wanted)
+        and all(
+            size in (1, target) for size, target in zip(shape[::-1], wanted[::-1], strict=False)
+        )
     )
 
 
@@ -614,18 +621,31 @@ def as_tensor(value: Any) -> Tensor:
     return value if isinstance(value, Tensor) else Tensor(value)
 
 
+def _parts(where: str, tensors: Any) -> list[Tensor]:
+    """What is to be joined, at least one tensor."""
+    try:
+        values = iter(tensors)
+    except TypeError:
+        raise TypeError(
+            f"{where}: tensors={tensors!r:.80} must be a sequence of Tensors, such as [x, y]"
+        ) from None
+    parts = [as_tensor(value) for value in values]
+    if not parts:
+        raise ValueError(f"{where}: got no tensors")
+    return parts
+
+
 def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
     """Join tensors along an axis they have; all their other sizes must be equal.
 
     Raises:
+        TypeError: something else than a sequence.
         ValueError: no tensors, or shapes that do not fit.
 
     >>> concatenate([Tensor([1.0, 2.0]), Tensor([3.0])])
     tensor([1., 2., 3.], dtype=float32)
     """
-    parts = [as_tensor(part) for part in tensors]
-    if not parts:
-        raise ValueError("concatenate: got no tensors")
+    parts = _parts("concatenate", tensors)
     axis = reductions.normalise_axis("concatenate", axis, parts[0].ndim)
     rest = [(*part.shape[:axis], *part.shape[axis + 1 :]) for part in parts]
     if any(part.ndim != parts[0].ndim for part in parts) or any(r != rest[0] for r in rest):
@@ -641,15 +661,14 @@ def stack(tensors: Sequence[Any], axis: int = 0) -> Tensor:
     """Join tensors of one shape along a new axis.
 
     Raises:
+        TypeError: something else than a sequence.
         ValueError: no tensors, or different shapes.
 
     >>> stack([Tensor([1.0, 2.0]), Tensor([3.0, 4.0])], axis=1)
     tensor([[1., 3.],
             [2., 4.]], dtype=float32)
     """
-    parts = [as_tensor(part) for part in tensors]
-    if not parts:
-        raise ValueError("stack: got no tensors")
+    parts = _parts("stack", tensors)
     axis = reductions.normalise_axis("stack", axis, parts[0].ndim + 1)
     if any(part.shape != parts[0].shape for part in parts):
         raise ValueError(
@@ -664,7 +683,10 @@ def where(condition: Any, x: Any, y: Any) -> Tensor:
     >>> where([True, False], Tensor([1.0, 2.0]), 0.0)
     tensor([1., 0.], dtype=float32)
     """
-    condition = np.asarray(condition.data if isinstance(condition, Differentiable) else condition)
+    if isinstance(condition, Differentiable):
+        condition = condition.data
+    else:
+        condition = as_array("where", condition)
     x, y = (v if isinstance(v, Differentiable) else as_operand("where", v) for v in (x, y))
     if isinstance(x, (int, float)) and isinstance(y, (int, float)):  # nobody's dtype to take
         x = Tensor(x, dtype=np.float32 if isinstance(x, float) or isinstance(y, float) else None)

@@ -28,11 +28,12 @@ from . import random
 from .conv_arithmetic import integer
 from .data import DataLoader
 from .engine import Array, no_grad
+from .files import whole_file
 from .nn import Module
 from .optim import OneCycleLR, Optimizer, ReduceLROnPlateau
 from .optim.schedulers import Scheduler
 from .progress import Progress
-from .serialization import load_with_metadata, save, whole_file
+from .serialization import load_with_metadata, save
 from .tensor import Tensor
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
@@ -47,7 +48,7 @@ def accuracy(scores: Tensor, labels: Tensor) -> float:
     """The share of rows whose largest score is at the label: (..., classes), (...) -> a float.
 
     Raises:
-        ValueError: shapes that do not fit.
+        ValueError: shapes that do not fit, or no scores at all.
 
     >>> accuracy(Tensor([[0.1, 0.9], [0.8, 0.2]]), Tensor([1, 1]))
     0.5
@@ -57,6 +58,11 @@ def accuracy(scores: Tensor, labels: Tensor) -> float:
             f"accuracy: labels of shape {labels.shape} do not fit scores of shape {scores.shape}: "
             f"one label per row, shape {scores.shape[:-1]}; where targets are no labels, give "
             "metric=None"
+        )
+    if scores.size == 0:
+        raise ValueError(
+            f"accuracy: there is nothing to average in scores of shape {scores.shape}; give at "
+            "least one row, and one class"
         )
     return float(np.mean(scores.data.argmax(axis=-1) == labels.data))
 
@@ -116,16 +122,19 @@ def evaluate(
         {"loss": ..., "accuracy": ...}, the second by the metric's name.
 
     Raises:
-        TypeError: loss_fn does not return a Tensor.
-        ValueError: loss_fn does not return a single number, or the loader gives no batches.
+        TypeError: the model is no Module, or loss_fn does not return a Tensor.
+        ValueError: loss_fn does not return a single number, or the loader gives no batches, or
+            batches other than (inputs, targets).
     """
+    _check_kind("evaluate", "model", model, "a", Module)
     name = _name_of(metric)
     modes = [(module, module.training) for _, module in model.named_modules()]
     model.eval()
     totals = _RunningMeans()
     try:
         with no_grad():
-            for inputs, targets in loader:
+            for batch in loader:
+                inputs, targets = _inputs_and_targets("evaluate", batch)
                 outputs = model(inputs)
                 values = {"loss": _loss("evaluate", loss_fn, outputs, targets).item()}
                 if metric is not None:
@@ -170,7 +179,8 @@ def fit(
         checkpoint: a file in which the state after every epoch is kept: weights, optimiser,
             schedule, random states (the library's, and those of generators that modules hold),
             loader epoch and history. Written whole or not at all.
-        resume: go on from the checkpoint, if there is one, bit for bit as if never interrupted.
+        resume: go on from the checkpoint, if there is one, bit for bit as if never interrupted. The
+            loader must have as many items, and the same batch_size, shuffle and drop_last.
         settings: kept in the checkpoint as JSON, for the caller (`read_settings`).
         history: an empty one to fill, for a caller who wants it after an interruption, too.
         progress: show a bar on terminals, and a line per epoch.
@@ -182,7 +192,8 @@ def fit(
         Diverged: the loss or the weights are nan or infinite; says in which step. The model has the
             weights of the end of the last good epoch again, and checkpoint files are as they were.
         TypeError, ValueError: arguments that do not belong together, a checkpoint that does not fit
-            them, or resume without one. Nothing has been changed.
+            them or cannot be written, or resume without one. Nothing has been changed.
+        ValueError: batches other than (inputs, targets), or what a loss or metric refuses.
         KeyboardInterrupt: passed on; the model keeps the steps made so far.
     """
     integer(epochs, "epochs", where="fit")
@@ -228,9 +239,10 @@ def fit(
         elif scheduler is not None and not isinstance(scheduler, OneCycleLR):
             scheduler.step()  # type: ignore[attr-defined]
         record["seconds"] = round(time.perf_counter() - started, 3)
-        history.epochs.append(record)
         if checkpoint is not None:
-            run.keep(checkpoint, history, settings)
+            run.keep(checkpoint, [*history.epochs, record], settings)
+        # Only now: a caller who is interrupted takes epochs in the history for epochs kept.
+        history.epochs.append(record)
         display.line(_describe(record, epochs))
     return history
 
@@ -246,8 +258,12 @@ class _Run:
 
     def check_parts_belong_together(self) -> None:
         """Refuse what would train nothing, or something else."""
+        _check_kind("fit", "model", self.model, "a", Module)
         if not isinstance(self.loader, DataLoader):
             raise TypeError(f"fit: loader must be a DataLoader, got a {type(self.loader).__name__}")
+        _check_kind("fit", "optimizer", self.optimizer, "an", Optimizer)
+        if self.scheduler is not None:
+            _check_kind("fit", "scheduler", self.scheduler, "a", Scheduler)
         own = {id(parameter) for parameter in self.model.parameters()}
         if not any(id(parameter) in own for parameter in self.optimizer.params):
             raise ValueError(
@@ -281,7 +297,8 @@ class _Run:
         """Forward, loss, backward and step for every batch. Returns the average loss and metric."""
         self.model.train()
         totals = _RunningMeans()
-        for step, (inputs, targets) in enumerate(batches, start=1):
+        for step, batch in enumerate(batches, start=1):
+            inputs, targets = _inputs_and_targets("fit", batch)
             outputs = self.model(inputs)
             loss = _loss("fit", loss_fn, outputs, targets)
             values = {"loss": loss.item()}
@@ -317,12 +334,12 @@ class _Run:
     def keep(
         self,
         path: str | os.PathLike[str],
-        history: History,
+        records: list[dict[str, Any]],
         settings: dict[str, Any] | None,
     ) -> None:
         """Write a checkpoint."""
         arrays, rest = self._state()
-        rest |= {"epochs": history.epochs, "settings": settings}
+        rest |= {"epochs": records, "settings": settings}
         # Some bit generators have arrays in their state; they take them back as lists.
         save(arrays, path, metadata={"minigrad": json.dumps(rest, default=np.ndarray.tolist)})
 
@@ -332,6 +349,8 @@ class _Run:
         records: list[dict[str, Any]] = rest["epochs"]
         before = self._state()
         try:
+            if len(records) > epochs:
+                raise ValueError(f"it holds {len(records)} epochs, more than {epochs=}")
             self._set_state(arrays, rest)
             self.check_schedule(epochs - len(records))
         except (TypeError, ValueError) as error:
@@ -346,7 +365,11 @@ class _Run:
         arrays |= {f"optimizer.{name}": a for name, a in self.optimizer.state_dict().items()}
         return arrays, {
             "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
-            "loader": {"epoch": self.loader.epoch, "seed": self.loader.seed},
+            "loader": {
+                "epoch": self.loader.epoch,
+                "seed": self.loader.seed,
+                **self._what_decides_the_batches(),
+            },
             "generators": {name: g.bit_generator.state for name, g in self._generators().items()},
             "random": random.get_state(),
         }
@@ -361,6 +384,9 @@ class _Run:
             for part in ("model.", "optimizer.")
         )
         self.model.load_state_dict(weights)
+        for name, value in self._what_decides_the_batches().items():
+            if rest["loader"][name] != value:
+                raise ValueError(f"its loader had {name}={rest['loader'][name]}, not {value}")
         if (rest["scheduler"] is None) != (self.scheduler is None):
             raise ValueError(
                 f"it was made {'without' if rest['scheduler'] is None else 'with'} a scheduler"
@@ -377,6 +403,15 @@ class _Run:
             generator.bit_generator.state = rest["generators"][name]
         random.set_state(rest["random"])
         self.loader.epoch, self.loader.seed = rest["loader"]["epoch"], rest["loader"]["seed"]
+
+    def _what_decides_the_batches(self) -> dict[str, int | bool]:
+        """All but the epoch and the seed, which are taken over from a checkpoint."""
+        return {
+            "items": len(self.loader.dataset),
+            "batch_size": self.loader.batch_size,
+            "shuffle": bool(self.loader.shuffle),
+            "drop_last": bool(self.loader.drop_last),
+        }
 
     def _generators(self) -> dict[str, np.random.Generator]:
         """The generators that modules hold as attributes (a Dropout's rng), by dotted name."""
@@ -414,7 +449,34 @@ def _check_can_be_kept(checkpoint: str | os.PathLike[str], settings: dict[str, A
         json.dumps(settings)
     except (TypeError, ValueError) as error:
         raise TypeError(f"fit: settings={settings!r} cannot be kept as JSON ({error})") from None
-    Path(checkpoint).parent.mkdir(parents=True, exist_ok=True)
+    path = Path(checkpoint)
+    if path.is_dir():
+        raise ValueError(f"fit: checkpoint={path} is a folder; name a file in it")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"fit: checkpoint={path} cannot be written ({error})") from None
+    if not os.access(path.parent, os.W_OK):
+        raise ValueError(f"fit: checkpoint={path} cannot be written: its folder is read-only")
+
+
+def _check_kind(where: str, name: str, value: object, article: str, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(
+            f"{where}: {name} must be {article} {kind.__name__}, not {type(value).__name__}"
+        )
+
+
+def _inputs_and_targets(where: str, batch: Any) -> tuple[Tensor, Tensor]:
+    """The two of a batch. A bare Tensor is one array, even if its first axis has two cells."""
+    arrays = batch if isinstance(batch, (tuple, list)) else (batch,)
+    if len(arrays) != 2:
+        raise ValueError(
+            f"{where}: batches must be (inputs, targets), got {len(arrays)} "
+            f"array{'' if len(arrays) == 1 else 's'}"
+        )
+    inputs, targets = arrays
+    return inputs, targets
 
 
 # --- measuring ------------------------------------------------------------------------------------

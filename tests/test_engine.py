@@ -321,8 +321,30 @@ def test_missing_and_misshapen_gradients():
         mg.grad(x * 2, x, mg.Tensor(np.ones(3, np.float32)))
 
 
+def test_gradients_that_are_no_numbers():
+    x = leaf(1.0, 2.0, 3.0)
+    with pytest.raises(TypeError, match=r"^backward: expected real numbers, got str .*: 'a'$"):
+        (x * 2).backward("a")
+    with pytest.raises(TypeError, match=r"^grad: expected real numbers, got str .*: 'a'$"):
+        mg.grad(x * 2, x, "a")
+    with pytest.raises(ValueError, match=r"^backward: cannot make an array of \[\[1\], \[1, 2\]\]"):
+        (x * 2).backward([[1], [1, 2]])
+
+
+def test_gradients_in_lists_keep_their_digits():
+    x = leaf(1.0, 2.0, 3.0)
+    (x * 1).backward([0.1, 0.2, 0.7])  # float64, not by way of float32
+    assert x.grad.data.tolist() == [0.1, 0.2, 0.7]
+
+
 def test_inputs_and_outputs_of_grad():
     x = leaf(1.0)
+    for wrong_value, shown in ((3.0, r"3.0 \(float\)"), (np.array(7), r"array\(7\) \(ndarray\)")):
+        message = f"must be a Tensor or a sequence of Tensors, got {shown}"
+        with pytest.raises(TypeError, match=f"^grad: outputs {message}"):
+            mg.grad(wrong_value, x)
+        with pytest.raises(TypeError, match=f"^grad: inputs {message}"):
+            mg.grad(x * 2, wrong_value)
     with pytest.raises(ValueError, match=r"grad: inputs\[1\] does not require grad; make it with"):
         mg.grad(x * 2, [x, mg.Tensor(np.ones(1))])
     with pytest.raises(ValueError, match=r"grad: inputs\[0\] does not require grad"):

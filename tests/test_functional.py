@@ -243,6 +243,16 @@ SCORES = np.zeros((3, 5))
         ),
         (
             ValueError,
+            "scores of shape (2, 0) have no classes: the last axis must hold at least one",
+            (SCORES[:2, :0], [0, 0]),
+        ),
+        (
+            TypeError,
+            "expected real numbers, got list of dtype <U1: ['0', '1', '2']",
+            (SCORES, ["0", "1", "2"]),
+        ),
+        (
+            ValueError,
             "labels of shape () do not fit scores of shape (): one label per row of the last axis, "
             "shape ()",
             (np.array(1.0), 0),
@@ -266,6 +276,18 @@ def test_refused_by_losses_with_labels(name, error, message, arguments):
     with pytest.raises(error) as caught:
         getattr(F, name)(*arguments)
     assert str(caught.value) == f"{name}: {message}"
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+def test_labels_of_uneven_length(name):
+    with pytest.raises(ValueError, match=rf"^{name}: cannot make an array of \[\[0\], \[1, 2\]\]"):
+        getattr(F, name)(SCORES, [[0], [1, 2]])
+
+
+def test_one_hot_needs_the_memory_of_its_result_only():
+    rows = F.one_hot([999_999], 1_000_000).data  # a square matrix would take 3.64 TiB
+    assert rows.shape == (1, 1_000_000)
+    assert np.flatnonzero(rows).tolist() == [999_999]
 
 
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "huber_loss"])
@@ -323,6 +345,41 @@ def test_refused_by_binary_cross_entropy():
             TypeError,
             "one_hot: labels of dtype float64 must be integers",
             lambda: F.one_hot([0.0, 1.0], 5),
+        ),
+        (
+            ValueError,
+            "one_hot: classes=-1 must be at least 1",
+            lambda: F.one_hot([0, 1], -1),
+        ),
+        (
+            TypeError,
+            "one_hot: classes=2.5 must be an int, not float",
+            lambda: F.one_hot([0, 1], 2.5),
+        ),
+        (
+            ValueError,
+            "col2im: input_shape=5 must be (N, H, W, C)",
+            lambda: F.col2im(np.ones((2, 4, 6, 12)), 5, 2),
+        ),
+        (
+            TypeError,
+            "col2im: input_shape=5.0 must be an int, not float",
+            lambda: F.col2im(np.ones((2, 4, 6, 12)), (2, 5.0, 7, 3), 2),
+        ),
+        (
+            ValueError,
+            "col2im: input_shape=-2 must be at least 0",
+            lambda: F.col2im(np.ones((2, 4, 6, 12)), (-2, 5, 7, 3), 2),
+        ),
+        (
+            TypeError,
+            "dropout: p must be a number, got 'a' (str)",
+            lambda: F.dropout(SCORES, "a"),
+        ),
+        (
+            TypeError,
+            "huber_loss: delta must be a number, got 'a' (str)",
+            lambda: F.huber_loss(SCORES, SCORES, "a"),
         ),
         (
             ValueError,

@@ -29,6 +29,19 @@ def by_hand(rule):
     return lambda g: mg.Tensor(rule(g.data))
 
 
+def sums_of_windows(x):
+    """Windows of 2, weighted 2 and 3, along axis 1."""
+    return 2 * x[:, :-1] + 3 * x[:, 1:]
+
+
+@by_hand
+def last_window_only(g):
+    gradient = np.zeros((2, 5, 3))
+    gradient[:, 1:] = 3 * g
+    gradient[:, :-1] = 2 * g
+    return gradient
+
+
 def check(fn, *inputs, **settings):
     return gradcheck(fn, inputs, raise_exception=False, **settings)
 
@@ -107,6 +120,27 @@ def test_a_gradient_of_zero_is_noted():
     report = gradcheck(lambda x: x.floor(), RNG.normal(size=5))
     assert report.notes == ("the gradient of x is 0 wherever it was compared, by differences too",)
     assert not gradcheck(lambda x: x * x, RNG.normal(size=5)).notes
+
+
+def test_a_gradient_that_is_zero_only_where_the_report_looks_is_not_noted():
+    """All errors are exactly 0, so that the first cell is reported as the worst."""
+    tied = np.array([[0.0, 1.0, 1.0], [2.0, -1.0, 2.0]])
+    report = gradcheck(lambda x: x.max(axis=1), [tied])
+    assert (report["x"].index, report["x"].analytic) == ((0, 0), 0.0)
+    assert not report.notes
+
+
+def test_a_single_cell_is_spoken_of_in_the_singular():
+    assert gradcheck(lambda x: x * x, 0.7).inputs[0].checked == "its only cell"
+    leaky = operator(lambda x: np.maximum(x, 0), lambda g: g)
+    text = check(leaky, np.array([0.8, 0.6, -1.2])).diagnosis.text
+    assert "passes in 1 cell in which the function is flat" in text
+    other = operator(
+        lambda x: x * np.array([0.0, 2.0, 3.0, 5.0, 7.0]),
+        lambda g: g * np.array([2.0, 2.0, 0.0, 5.0, 7.0]),
+    )
+    text = check(other, np.array([0.8, 0.6, -0.3, -1.2, 0.4])).diagnosis.text
+    assert "passes in 1 cell in which the function is flat and is blocked in 1 in which" in text
 
 
 # --- wrong ----------------------------------------------------------------------------------------
@@ -218,6 +252,23 @@ def test_wrong_inputs_come_first_and_the_right_ones_are_told_apart():
             "wrong axis",
             ["only the last item along axis 0"],
         ),
+        (
+            lambda x: np.arange(1, 10).reshape(3, 3) * x[:, None],
+            by_hand(lambda g: (g.T * np.arange(1, 10).reshape(3, 3)).sum(1)),
+            (3,),
+            "wrong axis",
+            ["right but for axes 0 and 1 of the incoming gradient, which are taken"],
+        ),
+        (
+            sums_of_windows,
+            last_window_only,
+            (2, 5, 3),
+            "overlap",
+            [
+                "wrong only in the 18 cells that lie in several windows: they get the contribution "
+                "of one window and not the sum: `=` where `+=` is needed"
+            ],
+        ),
         # Shapes and dtypes.
         (
             lambda x: x + np.ones((4, 5, 3)),
@@ -306,6 +357,22 @@ def test_a_kink_within_eps(place):
     assert report.verdict == "inconclusive" and report.diagnosis.name == "kink"
     assert report["x"].index == (1,) and "at (1,) the slope is" in report.diagnosis.text
     assert check(lambda x: x.relu(), x, eps=1e-8).verdict == ("right" if place else "inconclusive")
+
+
+@pytest.mark.parametrize(
+    ("curved", "place", "smaller_eps"),
+    [(lambda x: (1e5 * x).sin(), 0.3, 1e-8), (lambda x: x.sqrt(), 1e-6, 1e-9)],
+    ids=["fast waves", "a root near 0"],
+)
+def test_a_strongly_curved_function_is_not_said_to_have_a_kink(curved, place, smaller_eps):
+    with np.errstate(invalid="ignore"):  # longer steps lead below 0
+        report = check(curved, np.array([place]))
+    assert report.verdict == "inconclusive" and report.diagnosis.name == "kink"
+    text = report.diagnosis.text
+    assert "a kink or a jump within eps=1e-06" in text
+    assert "or it curves very strongly there" in text
+    assert "Use a smaller eps, or move the input" in text
+    assert check(curved, np.array([place]), eps=smaller_eps).verdict == "right"
 
 
 def test_a_jump_and_a_tie_are_kinks():
@@ -428,6 +495,18 @@ def test_several_outputs_are_all_checked():
     assert gradcheck(lambda x: (x * 2, x[:1] * x), RNG.normal(size=4))
     for fn in (lambda x: (x * 2, half_wrong(x)), lambda x: [half_wrong(x), x * 2]):
         assert check(fn, RNG.normal(size=4)).verdict == "wrong"
+
+
+def test_several_outputs_are_noted():
+    report = gradcheck(lambda x: (x * 2, x[:1] * x), RNG.normal(size=4))
+    assert report.notes == (
+        "the function returns 2 outputs; all were checked, each with an incoming gradient of its "
+        "own",
+    )
+    report = gradcheck(lambda x: (x * 2, x.sin(), x.argmax()), RNG.normal(size=4))
+    assert report.notes[0].startswith("the function returns 2 floating-point outputs; all")
+    # The gradient of a function of two inputs is two outputs, but not of the function.
+    assert not gradgradcheck(lambda x, y: x * y, (RNG.normal(size=4), RNG.normal(size=4))).notes
 
 
 def test_outputs_that_are_no_numbers_with_a_derivative_are_left_out():
@@ -692,8 +771,28 @@ def test_reasons_hold_for_second_derivatives_too():
         (lambda x: (), np.ones(2), {}, TypeError, ["empty tuple"]),
         (lambda x: x > 0, np.ones(2), {}, TypeError, ["Tensor of bool", "floating-point"]),
         (lambda x: x.argmax(), np.ones(2), {}, TypeError, ["Tensor of int64"]),
-        (lambda x: x, np.arange(3), {}, ValueError, ["nothing to check", "float64"]),
-        (lambda: mg.tensor(1.0), (), {}, ValueError, ["nothing to check"]),
+        (
+            lambda x: x,
+            np.arange(3),
+            {},
+            ValueError,
+            ["nothing to check: inputs[0] is an array of int64; give", "a Tensor of float64"],
+        ),
+        (
+            lambda x: x,
+            [[1.0, 2.0]],
+            {},
+            ValueError,
+            ["nothing to check: inputs[0] is a list; give an array or a Tensor"],
+        ),
+        (
+            lambda x, y: x,
+            (mg.tensor([1, 2]), 3),
+            {},
+            ValueError,
+            ["inputs[0] is a Tensor of int64, inputs[1] is an int; give"],
+        ),
+        (lambda: mg.tensor(1.0), (), {}, ValueError, ["nothing to check: there are no inputs"]),
         (
             lambda x: x,
             np.ones((2, 3)),

@@ -112,7 +112,7 @@ def test_the_table(capsys, monkeypatch):
     row = next(line for line in lines if line.startswith("softmax: 0")).split("  ")
     assert [cell.strip() for cell in row if cell.strip()][1:] == ["yes", "zero", "yes", "NO", "yes"]
     assert f"{len(few):4} = 100%  caught at the defaults" in lines
-    assert "   0 false alarms in 1 checks of the library's operators and layers" in lines
+    assert "   0 false alarms in 1 check of the library's operators and layers" in lines
 
 
 def test_a_missed_mistake_and_a_false_alarm_end_in_an_error(capsys, monkeypatch):
@@ -128,7 +128,7 @@ def test_a_missed_mistake_and_a_false_alarm_end_in_an_error(capsys, monkeypatch)
     monkeypatch.setattr(program, "cases", lambda: iter([("subtract", function, inputs, 1)]))
     assert program.main([]) == 1
     text = capsys.readouterr().out
-    assert "1 false alarms in 1 checks" in text and "subtract: gradcheck of" in text
+    assert "   1 false alarm in 1 check of" in text and "subtract: gradcheck of" in text
 
 
 def test_single_mistakes_with_what_the_checker_says(capsys):

@@ -64,6 +64,21 @@ def test_dtype_given():
     assert leaf.requires_grad
 
 
+@pytest.mark.parametrize("swapped", [">", "<"])
+def test_any_byte_order_can_be_differentiated(swapped):
+    array = np.arange(6.0).reshape(2, 3).astype(f"{swapped}f4")
+    for x in (
+        Tensor(array, requires_grad=True),
+        Tensor(array.astype(np.float64), requires_grad=True, dtype=f"{swapped}f4"),
+    ):
+        assert x.dtype is np.dtype(np.float32)  # as operators ask it of tensors that are alike
+        (x * x).sum().backward()
+        np.testing.assert_array_equal(x.grad.data, 2 * np.arange(6).reshape(2, 3))
+    leaf = Tensor(np.ones((2, 3), np.float32), requires_grad=True)
+    (leaf.astype(f"{swapped}f8") * array).sum().backward()
+    np.testing.assert_array_equal(leaf.grad.data, array)
+
+
 @pytest.mark.parametrize(
     ("error", "message", "make"),
     [
@@ -96,6 +111,16 @@ def test_dtype_given():
             TypeError,
             "astype: cannot hold dtype object; tensors hold real numbers",
             lambda: Tensor(1.0).astype(object),
+        ),
+        (
+            TypeError,
+            "Tensor: dtype='foo' is none that NumPy knows",
+            lambda: Tensor([1.0, 2.0], dtype="foo"),
+        ),
+        (
+            TypeError,
+            "astype: dtype='foo' is none that NumPy knows",
+            lambda: Tensor([1.0, 2.0]).astype("foo"),
         ),
         (
             ValueError,
@@ -366,6 +391,11 @@ X = ones(2, 3, 5)
         ),
         (
             ValueError,
+            "broadcast_to: shape (3,) does not broadcast to (-1, 3)",
+            lambda: ones(3).broadcast_to((-1, 3)),
+        ),
+        (
+            ValueError,
             "pad: pad_width=((1, 2), (3, 4)) must hold (before, after), not negative, for each of "
             "the 3 axes of shape (2, 3, 5), or once for all of them",
             lambda: X.pad(((1, 2), (3, 4))),
@@ -375,6 +405,11 @@ X = ones(2, 3, 5)
             "pad: pad_width=-1 must hold (before, after), not negative, for each of the 3 axes of "
             "shape (2, 3, 5), or once for all of them",
             lambda: X.pad(-1),
+        ),
+        (
+            TypeError,
+            "pad: expected real numbers, got str of dtype <U1: 'a'",
+            lambda: X.pad(1, value="a"),
         ),
         (
             ValueError,
@@ -413,7 +448,17 @@ X = ones(2, 3, 5)
             "concatenate: axis=0 does not exist in a tensor of 0 axes",
             lambda: mg.concatenate([Tensor(1.0), Tensor(2.0)]),
         ),
+        (
+            TypeError,
+            "concatenate: tensors=3 must be a sequence of Tensors, such as [x, y]",
+            lambda: mg.concatenate(3),
+        ),
         (ValueError, "stack: got no tensors", lambda: mg.stack([])),
+        (
+            TypeError,
+            "stack: tensors=3 must be a sequence of Tensors, such as [x, y]",
+            lambda: mg.stack(3),
+        ),
         (
             ValueError,
             "stack: shapes (2, 3, 5), (3, 5) must be equal",
@@ -430,6 +475,25 @@ X = ones(2, 3, 5)
             "sizes must be equal or 1",
             lambda: mg.where([True] * 4, X, 0.0),
         ),
+        (
+            TypeError,
+            "where: expected real numbers, got str of dtype <U1: 'a'",
+            lambda: mg.where("a", X, X),
+        ),
+        (
+            ValueError,
+            "power: integers have no negative integer powers; the base has dtype int64: make it "
+            "floating point",
+            lambda: Tensor([2, 3]) ** -1,
+        ),
+        (
+            ValueError,
+            "power: integers have no negative integer powers; the base has dtype int16: make it "
+            "floating point",
+            lambda: Tensor(np.array([2, 3], np.int16)) ** np.array([1, -1], np.int16),
+        ),
+        (TypeError, "var: ddof must be a number, got 'a' (str)", lambda: X.var(ddof="a")),
+        (TypeError, "var: ddof must be a number, got 'a' (str)", lambda: X.std(ddof="a")),
         (
             ValueError,
             "matmul: shapes (2, 3, 5) @ (3, 5): the inner sizes 5 and 3 differ",

@@ -6,6 +6,7 @@ import functools
 import io
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -286,6 +287,14 @@ def test_evaluate_leaves_everything_alone() -> None:
     assert mg.random.get_state() == random_state
 
 
+def test_evaluate_records_nothing() -> None:
+    def loss_fn(outputs: Tensor, targets: Tensor) -> Tensor:
+        assert not outputs.requires_grad
+        return F.cross_entropy(outputs, targets)
+
+    train.evaluate(linear_model(), DataLoader(examples(4), 2), loss_fn)
+
+
 def test_evaluate_puts_modes_back_after_an_error() -> None:
     model = nn.Sequential(linear_model(), nn.Dropout(0.5))
     with pytest.raises(KeyboardInterrupt):
@@ -318,6 +327,13 @@ def test_accuracy_of_shapes_that_would_only_broadcast(scores: Any, labels: Any) 
         ValueError, match=r"accuracy: labels of shape .* do not fit scores of shape"
     ):
         train.accuracy(Tensor(np.zeros(scores)), Tensor(np.zeros(labels, np.int64)))
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (2, 0)])
+def test_accuracy_of_nothing(shape: tuple[int, int]) -> None:
+    labels = Tensor(np.zeros(shape[:1], np.int64))
+    with pytest.raises(ValueError, match=f"accuracy: .*scores of shape {re.escape(str(shape))}"):
+        train.accuracy(Tensor(np.zeros(shape)), labels)
 
 
 # --- a run that diverges --------------------------------------------------------------------------
@@ -559,9 +575,11 @@ def test_an_interruption_while_the_checkpoint_is_written_leaves_the_one_before(
         return write(self, content)
 
     monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    kept = train.History()
     with pytest.raises(KeyboardInterrupt):
-        Parts(1).fit(path)
+        Parts(1).fit(path, history=kept)
     monkeypatch.undo()
+    assert kept.column("epoch") == [1]  # as in the file, so that a caller may rely on it
     assert [file.name for file in tmp_path.iterdir()] == ["run.safetensors"]
     whole = Parts(1)
     expected = whole.fit(tmp_path / "whole.safetensors")
@@ -629,8 +647,20 @@ def another_generator(parts: Parts) -> None:
     parts.model[4].rng = np.random.Generator(np.random.SFC64(3))
 
 
-def larger_batches(parts: Parts) -> None:
-    parts.loader = DataLoader(examples(ROWS), 1, shuffle=True, seed=1)
+def other_batch_size(parts: Parts) -> None:
+    parts.scheduler, parts.loader = None, DataLoader(examples(ROWS), 7, shuffle=True, seed=1)
+
+
+def no_shuffling(parts: Parts) -> None:
+    parts.loader = DataLoader(examples(ROWS), BATCH)
+
+
+def only_full_batches(parts: Parts) -> None:
+    parts.loader = DataLoader(examples(ROWS), BATCH, shuffle=True, drop_last=True)
+
+
+def fewer_items(parts: Parts) -> None:
+    parts.loader = DataLoader(examples(ROWS - 1), BATCH, shuffle=True)
 
 
 @pytest.mark.parametrize(
@@ -642,10 +672,10 @@ def larger_batches(parts: Parts) -> None:
         (no_schedule, "it was made with a scheduler"),
         (no_generator, r"random generators \{'layers\.4\.rng': 'PCG64'\}, and these \{\}"),
         (another_generator, r"'PCG64'\}, and these \{'layers\.4\.rng': 'SFC64'\}"),
-        (
-            larger_batches,
-            "OneCycleLR: 3 epochs of 23 batches are 69 steps, but 5 of total_steps=20",
-        ),
+        (other_batch_size, "its loader had batch_size=5, not 7"),
+        (no_shuffling, "its loader had shuffle=True, not False"),
+        (only_full_batches, "its loader had drop_last=False, not True"),
+        (fewer_items, "its loader had items=23, not 22"),
     ],
 )
 def test_a_checkpoint_that_does_not_fit_changes_nothing(
@@ -653,15 +683,37 @@ def test_a_checkpoint_that_does_not_fit_changes_nothing(
 ) -> None:
     path = tmp_path / "run.safetensors"
     with pytest.raises(KeyboardInterrupt):
-        Parts(1).fit(path, loss_fn=interrupting(STEPS + 3 + 2))
+        schedule = "none" if change is other_batch_size else "one cycle"  # a cycle counts batches
+        Parts(1, schedule).fit(path, loss_fn=interrupting(STEPS + 3 + 2))
     files, parts = everything(tmp_path), Parts(2)
     change(parts)
+    check_refused(parts, path, quoted)
+    assert everything(tmp_path) == files
+
+
+@pytest.mark.parametrize(
+    ("epochs", "quoted"),
+    [
+        (1, "it holds 2 epochs, more than epochs=1"),
+        (5, "OneCycleLR: 3 epochs of 5 batches are 15 steps, but 10 of total_steps=20"),
+    ],
+)
+def test_a_number_of_epochs_that_does_not_fit_the_checkpoint(
+    tmp_path: Path, epochs: int, quoted: str
+) -> None:
+    path = tmp_path / "run.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        Parts(1).fit(path, loss_fn=interrupting(2 * (STEPS + 3) + 2))
+    check_refused(Parts(2), path, quoted, epochs=epochs)
+
+
+def check_refused(parts: Parts, path: Path, quoted: str, **options: Any) -> None:
+    """Resuming is, and nothing has changed."""
     before, random_state = parts.state(), mg.random.get_state()
     schedule = parts.scheduler and parts.scheduler.state_dict()
     loader = parts.loader.epoch, parts.loader.seed
     with pytest.raises(ValueError, match=f"fit: the checkpoint {path} does not fit: .*{quoted}"):
-        parts.fit(path, resume=True)
-    assert everything(tmp_path) == files
+        parts.fit(path, resume=True, **options)
     for name, array in parts.state().items():
         assert array.tobytes() == before[name].tobytes(), name
     assert (parts.scheduler and parts.scheduler.state_dict()) == schedule
@@ -715,6 +767,9 @@ def never(outputs: Any, targets: Any) -> Tensor:
             TypeError,
             "fit: loader must be a DataLoader, got a list",
         ),
+        ({"model": 3}, TypeError, "fit: model must be a Module, not int"),
+        ({"optimizer": 3}, TypeError, "fit: optimizer must be an Optimizer, not int"),
+        ({"scheduler": 3}, TypeError, "fit: scheduler must be a Scheduler, not int"),
         (
             {"optimizer": optim.SGD(linear_model().parameters(), lr=0.1)},
             ValueError,
@@ -738,6 +793,7 @@ def test_fit_refuses_before_any_work(
 ) -> None:
     model = linear_model()
     arguments = {
+        "model": model,
         "loader": DataLoader(examples(6), 3),
         "optimizer": optim.SGD(model.parameters(), lr=0.1),
         "loss_fn": never,
@@ -746,7 +802,30 @@ def test_fit_refuses_before_any_work(
     if "checkpoint" in options:
         arguments["checkpoint"] = options["checkpoint"].format(folder=tmp_path)
     with pytest.raises(error, match=quoted):
-        fit(model, **arguments)
+        fit(**arguments)
+
+
+def test_evaluate_refuses_what_is_no_model() -> None:
+    with pytest.raises(TypeError, match="evaluate: model must be a Module, not int"):
+        train.evaluate(3, DataLoader(examples(6), 3), never)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("arrays", "quoted"), [(1, "1 array"), (3, "3 arrays")])
+def test_batches_that_are_no_pairs(arrays: int, quoted: str) -> None:
+    rows, labels = examples(6)
+    model = linear_model()
+    loader = DataLoader((rows, labels, labels)[:arrays], 3)
+    quoted = rf"batches must be \(inputs, targets\), got {quoted}$"
+    with pytest.raises(ValueError, match=f"fit: {quoted}"):
+        fit(model, loader, optim.SGD(model.parameters(), lr=0.1), loss_fn=never)
+    with pytest.raises(ValueError, match=f"evaluate: {quoted}"):
+        train.evaluate(model, loader, never)
+
+
+def test_a_batch_that_is_one_tensor_is_not_cut_into_inputs_and_targets() -> None:
+    rows, _ = examples(2)
+    with pytest.raises(ValueError, match=r"batches must be \(inputs, targets\), got 1 array$"):
+        train.evaluate(linear_model(), [Tensor(rows)], never)  # type: ignore[list-item]
 
 
 def test_a_metric_with_a_name_that_is_taken() -> None:
@@ -777,8 +856,27 @@ def test_a_schedule_that_is_too_short_is_refused_at_the_start() -> None:
 
 def test_a_checkpoint_in_a_place_that_cannot_be_is_refused_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file"):
-        Parts(1).fit(tmp_path / "file" / "run.safetensors", loss_fn=never)
+    for place, quoted in (
+        ("", "is a folder"),
+        ("file/run.safetensors", "cannot be written"),
+        ("file/below/run.safetensors", "cannot be written"),
+    ):
+        parts, path = Parts(1), tmp_path / place
+        before = parts.state()
+        with pytest.raises(ValueError, match=f"fit: checkpoint={path} {quoted}"):
+            parts.fit(path, loss_fn=never)
+        for name, array in parts.state().items():
+            np.testing.assert_array_equal(array, before[name], err_msg=name)
+
+
+def test_a_checkpoint_in_a_folder_that_cannot_be_written_to_is_refused_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what the system says of the folder, because the superuser may write everywhere."""
+    monkeypatch.setattr(train.os, "access", lambda path, mode: path != tmp_path)
+    path = tmp_path / "run.safetensors"
+    with pytest.raises(ValueError, match=f"fit: checkpoint={path} cannot be written"):
+        Parts(1).fit(path, loss_fn=never)
 
 
 @pytest.mark.parametrize(

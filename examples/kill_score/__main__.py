@@ -140,7 +140,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError:
         print("false alarms: not counted, install the tests' extra: pip install '.[test]'")
         return 0
-    print(f"{len(alarms):4} false alarms in {made} checks of the library's operators and layers")
+    alarms_found = "false alarm" if len(alarms) == 1 else "false alarms"
+    checks_made = "check" if made == 1 else "checks"
+    print(
+        f"{len(alarms):4} {alarms_found} in {made} {checks_made} of the library's operators and "
+        "layers"
+    )
     for name, report in alarms:
         print(f"{name}: {report}")
     return int(bool(alarms) or not all(result.caught for result in results))

@@ -147,6 +147,7 @@ class _Check:
         self.gradients: list[Array | Diagnosis] = []
         self.backward_trouble: Diagnosis | None = None
         self.is_broken = False  # wrong whatever the numbers
+        self.notes: list[str] = []
 
     # --- the whole run ----------------------------------------------------------------------------
 
@@ -157,19 +158,16 @@ class _Check:
             return report
         self._differentiate()
         reports = tuple(self._check_input(position) for position in range(len(self.leaves)))
-        notes = [
-            f"the gradient of {report.name} is 0 wherever it was compared, by differences too"
-            for report in reports
-            if report.verdict == "right"
-            and report.index is not None
-            and report.analytic == report.numeric == 0
-        ]
-        if self.subject.ignored_outputs:
-            notes.append(
-                f"{self.subject.ignored_outputs} of the outputs are not floating point and were "
-                "left out"
+        ignored = self.subject.ignored_outputs
+        if isinstance(self.subject, Subject) and len(self.values) > 1:
+            kind = "floating-point outputs" if ignored else "outputs"
+            self.notes.append(
+                f"the function returns {len(self.values)} {kind}; all were checked, each with an "
+                "incoming gradient of its own"
             )
-        return GradcheckReport(self.subject.title, reports, notes=tuple(notes))
+        if ignored:
+            self.notes.append(f"{ignored} of the outputs are not floating point and were left out")
+        return GradcheckReport(self.subject.title, reports, notes=tuple(self.notes))
 
     def find_reason(self) -> GradcheckReport | None:
         """A report where the function cannot be checked at all; else evaluate it at the inputs."""
@@ -333,6 +331,10 @@ class _Check:
         name, shape = self.subject.names[position], self.subject.arrays[position].shape
         analytic = np.asarray(self.gradients[position]).reshape(-1)[judgement.cells]
         numeric = judgement.slopes.central
+        if verdict == "right" and not analytic.any() and not numeric.any():
+            self.notes.append(
+                f"the gradient of {name} is 0 wherever it was compared, by differences too"
+            )
         # Nothing is allowed where both tolerances are 0, and something may be not a number.
         with np.errstate(divide="ignore", invalid="ignore"):
             error, allowed = np.abs(analytic - numeric), judgement.allowed

@@ -133,7 +133,8 @@ class InputJudge:
         """Compare all cells of a small input; of a large one, only those that need a look."""
         size = self.gradient.size
         if size <= SMALL:
-            return self._judge_block(size, None, f"all {size} cells")
+            checked = "its only cell" if size == 1 else f"all {size} cells"
+            return self._judge_block(size, None, checked)
         if self._directions_agree():
             others = self.rng.choice(size, SAMPLED_CELLS - 1, replace=False)
             cells = sorted({int(np.abs(self.gradient).argmax()), *others.tolist()})
@@ -293,8 +294,9 @@ class InputJudge:
         return Diagnosis(
             "kink",
             f"at {index} the slope is {left:.6g} to the left and {right:.6g} to the right: the "
-            f"function has a kink or a jump within eps={self.eps:g} (relu at 0, a tie in max), and "
-            "any slope between the two would do. Move the input away from it, or use a smaller eps",
+            f"function has a kink or a jump within eps={self.eps:g} (relu at 0, a tie in max), "
+            "where any slope between the two would do, or it curves very strongly there. Use a "
+            "smaller eps, or move the input away",
         )
 
     def _not_finite(self) -> Diagnosis:

@@ -55,8 +55,8 @@ def exchanged_axes_of_the_output(evidence: Evidence) -> str | None:
             exchanged = cotangents.swapaxes(first, second).reshape(-1)
             if alike(evidence.analytic.reshape(-1), exchanged @ outputs.numeric):
                 return (
-                    f"the gradient is right but for axes {first} and {second} of the one that "
-                    "comes in, which are taken for each other: a sum over the wrong axis"
+                    f"the gradient is right but for axes {first} and {second} of the incoming "
+                    "gradient, which are taken for each other: a sum over the wrong axis"
                 )
     return None
 
@@ -88,7 +88,7 @@ def repeats(evidence: Evidence) -> str | None:
         return None
     return (
         f"wrong only in the {evidence.wrong.sum()} cells that are used repeatedly, which get one "
-        "of their contributions and not the sum: = where += is needed (np.add.at for repeated "
+        "of their contributions and not the sum: `=` where `+=` is needed (np.add.at for repeated "
         "indices)"
     )
 
@@ -126,12 +126,10 @@ def overlap(evidence: Evidence) -> str | None:
     """Wrong where windows overlap: only one of the contributions arrives."""
     if not _one_contribution_each(evidence, of_positions=True):
         return None
-    where = (
-        f"wrong only in the {evidence.wrong.sum()} cells" if evidence.is_partial else "all cells"
-    )
+    where = f"only in the {evidence.wrong.sum()}" if evidence.is_partial else "in all"
     return (
-        f"{where} that lie in several windows get the contribution of one of them and not the sum: "
-        "= where += is needed"
+        f"wrong {where} cells that lie in several windows: they get the contribution of one window "
+        "and not the sum: `=` where `+=` is needed"
     )
 
 

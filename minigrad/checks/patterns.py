@@ -17,6 +17,11 @@ def listed(items: Sequence[object]) -> str:
     return " and ".join(map(str, items))
 
 
+def counted_cells(count: int) -> str:
+    """A number of cells in words: "1 cell"."""
+    return f"{count} cell" if count == 1 else f"{count} cells"
+
+
 def long_axes(array: Array) -> list[int]:
     """The axes with more than one cell."""
     return [axis for axis, size in enumerate(array.shape) if size > 1]

@@ -50,9 +50,13 @@ class Subject:
         self._positions = _checked_positions(self._arguments)
         self._parameters = list(fn.named_parameters()) if isinstance(fn, Module) else []
         if not self._positions and not self._parameters:
+            given = ", ".join(
+                f"inputs[{position}] is {_kind_of(argument)}"
+                for position, argument in enumerate(arguments)
+            )
             raise ValueError(
-                f"{caller}: there is nothing to check: none of the {len(arguments)} inputs is "
-                "floating point; give Tensors or arrays of float64"
+                f"{caller}: there is nothing to check: {given or 'there are no inputs'}; give an "
+                "array or a Tensor of float64"
             )
         argument_names = _argument_names(fn, len(arguments))
         self.names = [argument_names[position] for position in self._positions]
@@ -176,6 +180,14 @@ def _name_of(fn: Any) -> str:
 def _as_argument(value: Any) -> Any:
     """Python floats as float64 arrays; everything else as it is."""
     return np.asarray(value) if isinstance(value, float) else value
+
+
+def _kind_of(value: Any) -> str:
+    """What an input is, in words: "a Tensor of int64", "a list"."""
+    if isinstance(value, (Tensor, np.ndarray)):
+        return f"{'a Tensor' if isinstance(value, Tensor) else 'an array'} of {value.dtype}"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def _checked_positions(arguments: Sequence[Any]) -> list[int]:

@@ -14,7 +14,15 @@ import numpy as np
 
 from ..engine import Array
 from .evidence import Evidence, alike
-from .patterns import by_factor, constant_ratio, listed, long_axes, reorderings, subsets
+from .patterns import (
+    by_factor,
+    constant_ratio,
+    counted_cells,
+    listed,
+    long_axes,
+    reorderings,
+    subsets,
+)
 
 
 def not_finite(evidence: Evidence) -> str | None:
@@ -95,8 +103,8 @@ def mask(evidence: Evidence) -> str | None:
         return None
     also = "" if math.isclose(ratio, 1, rel_tol=1e-4) else f" Elsewhere it is {by_factor(ratio)}."
     return (
-        f"the gradient passes in {leaks.sum()} cells in which the function is flat: a mask is "
-        f"ignored (relu, dropout, clip, max: only what passed forward passes back).{also}"
+        f"the gradient passes in {counted_cells(leaks.sum())} in which the function is flat: a "
+        f"mask is ignored (relu, dropout, clip, max: only what passed forward passes back).{also}"
     )
 
 
@@ -112,9 +120,9 @@ def other_mask(evidence: Evidence) -> str | None:
     if not alike(evidence.analytic[both], evidence.numeric[both]):
         return None
     return (
-        f"the gradient passes in {leaks.sum()} cells in which the function is flat and is blocked "
-        f"in {blocked.sum()} in which it is not: the mask is another one (a comparison or a winner "
-        "along the wrong axis)"
+        f"the gradient passes in {counted_cells(leaks.sum())} in which the function is flat and is "
+        f"blocked in {blocked.sum()} in which it is not: the mask is another one (a comparison or "
+        "a winner along the wrong axis)"
     )
 
 

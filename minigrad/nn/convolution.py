@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import functional as F
-from .. import init
+from .. import init, random
 from ..conv_arithmetic import (
     AxisPadding,
     IntOrPair,
@@ -126,6 +126,7 @@ class Conv2D(_Convolution):
         resolve_padding(padding, self.kernel_size, self.dilation, where="Conv2D")  # or raise
         self.padding = padding
         shape = (*self.kernel_size, self.in_channels // self.groups, self.out_channels)
+        rng = random.resolve(rng, "Conv2D")
         self.kernel = Tensor(init.glorot_uniform(shape, rng=rng), requires_grad=True)
         self.bias = bias_parameter(self.out_channels) if bias else None
 
@@ -187,6 +188,7 @@ class Conv1D(_Convolution):
         resolve_axis_padding(padding, self.kernel_size, self.dilation, where="Conv1D")  # or raise
         self.padding = padding
         shape = (self.kernel_size, self.in_channels // self.groups, self.out_channels)
+        rng = random.resolve(rng, "Conv1D")
         self.kernel = Tensor(init.glorot_uniform(shape, rng=rng), requires_grad=True)
         self.bias = bias_parameter(self.out_channels) if bias else None
 
@@ -256,6 +258,7 @@ class ConvTranspose2D(_Convolution):
             None if output_shape is None else pair(output_shape, "output_shape", where=where)
         )
         shape = (*self.kernel_size, self.out_channels // self.groups, self.in_channels)
+        rng = random.resolve(rng, where)
         self.kernel = Tensor(init.glorot_uniform(shape, rng=rng), requires_grad=True)
         self.bias = bias_parameter(self.out_channels) if bias else None
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from .. import functional as F
 from .. import init, random
+from ..arguments import as_float
 from ..conv_arithmetic import IntOrPair, Padding, integer, pair, resolve_padding
 from ..tensor import Tensor, as_tensor
 from .module import Module
@@ -55,6 +56,7 @@ class Dense(Module):
     ) -> None:
         self.in_features = integer(in_features, "in_features", where="Dense")
         self.out_features = integer(out_features, "out_features", where="Dense")
+        rng = random.resolve(rng, "Dense")
         weight = init.glorot_uniform((self.in_features, self.out_features), rng=rng)
         self.weight = Tensor(weight, requires_grad=True)
         self.bias = bias_parameter(self.out_features) if bias else None
@@ -193,7 +195,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, rng: np.random.Generator | None = None) -> None:
-        if not 0 <= p < 1:
+        if not 0 <= as_float(p, "p", "Dropout") < 1:
             raise ValueError(f"Dropout: p={p!r} must be at least 0 and below 1")
         random.resolve(rng, "Dropout")  # or raise
         self.p = p

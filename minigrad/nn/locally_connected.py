@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import functional as F
-from .. import init
+from .. import init, random
 from ..conv_arithmetic import IntOrPair, Padding, integer, output_shape, pair, resolve_padding
 from ..tensor import Tensor, as_tensor
 from .module import Module
@@ -82,6 +82,7 @@ class LocallyConnected2D(Module):
         one_kernel = (*self.kernel_size, channels // self.groups, self.out_channels)
         # Every position starts as a convolution would; its fans are those of one kernel.
         bound = np.sqrt(6.0 / sum(init.fans(one_kernel)))
+        rng = random.resolve(rng, where)
         kernels = init.uniform((*positions, *one_kernel), -bound, bound, rng=rng)
         self.kernel = Tensor(kernels, requires_grad=True)
         self.bias = Tensor(init.zeros(self.output_shape), requires_grad=True) if bias else None

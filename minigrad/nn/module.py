@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..arguments import as_dtype
 from ..hooks import HookHandle, Hooks
 from ..tensor import Tensor
 
@@ -178,11 +179,14 @@ class Module:
         """A copy with all floating-point tensors in another dtype (float64 for gradient checks).
 
         Raises:
+            TypeError: something that is no dtype.
             ValueError: the dtype is not a floating-point one.
         """
-        if np.dtype(dtype).kind != "f":
+        where = f"{type(self).__name__}.astype"
+        dtype = as_dtype(dtype, where)
+        if dtype.kind != "f":
             raise ValueError(
-                f"{type(self).__name__}.astype: dtype={np.dtype(dtype)} must be floating-point, "
+                f"{where}: dtype={dtype} must be floating-point, "
                 "such as np.float64; parameters need gradients"
             )
         clone = copy.deepcopy(self)
@@ -274,7 +278,7 @@ class Sequential(Module):
 def _walk(module: Module, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """The module and all tensors and modules in it, depth first, with their dotted names.
 
-    Depth is that of the network, so recursion is safe; a module within itself is met once.
+    However deep the network, there is no recursion; a module within itself is met once.
     """
     pending: list[tuple[str, Any]] = [(prefix, module)]
     entered: set[int] = set()

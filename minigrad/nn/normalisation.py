@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import functional as F
+from ..arguments import as_float
 from ..conv_arithmetic import integer
 from ..tensor import Tensor, as_tensor
 from .module import Module
@@ -41,7 +42,7 @@ class BatchNorm(Module):
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
         self.num_features = integer(num_features, "num_features", where="BatchNorm")
         self.eps = _eps(eps, "BatchNorm")
-        if not 0 <= momentum <= 1:
+        if not 0 <= as_float(momentum, "momentum", "BatchNorm") <= 1:
             raise ValueError(f"BatchNorm: momentum={momentum!r} must be from 0 to 1")
         self.momentum = momentum
         self.weight = Tensor(np.ones(num_features, np.float32), requires_grad=True)
@@ -128,6 +129,6 @@ class LayerNorm(Module):
 
 
 def _eps(eps: float, where: str) -> float:
-    if not eps >= 0:
+    if not as_float(eps, "eps", where) >= 0:
         raise ValueError(f"{where}: eps={eps!r} must not be negative")
     return eps

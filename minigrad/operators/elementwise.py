@@ -82,7 +82,18 @@ negative.defvjps(lambda g: -g)
 @elementwise
 def power(x: Array, y: Array) -> Array:
     """x ** y, both arrays. The gradient for y is taken as 0 where x is 0."""
-    return np.power(x, y)
+    try:
+        return np.power(x, y)
+    except ValueError:
+        raise _no_such_power(x) from None
+
+
+def _no_such_power(x: Array) -> ValueError:
+    """The error for the one thing that NumPy's power refuses of real arrays."""
+    return ValueError(
+        f"power: integers have no negative integer powers; the base has dtype {x.dtype}: make it "
+        "floating point"
+    )
 
 
 def _power_rule_for_base(g: Tensor, x: Any, y: Any) -> Tensor:
@@ -102,7 +113,10 @@ power.defvjps(_power_rule_for_base, _power_rule_for_exponent)
 @primitive
 def power_scalar(x: Array, *, exponent: float) -> Array:
     """x ** exponent, for one constant exponent."""
-    return np.power(x, exponent)
+    try:
+        return np.power(x, exponent)
+    except ValueError:
+        raise _no_such_power(x) from None
 
 
 def _power_scalar_rule(g: Tensor, x: Tensor, exponent: float) -> Tensor:

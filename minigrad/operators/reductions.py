@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import as_float
 from ..engine import Array, make_tensor, primitive
 from .elementwise import equal, exp, multiply, square
 from .linear import astype, broadcast_to, concatenate, getitem, pad, reshape, transpose
@@ -107,7 +108,7 @@ def var(x: Tensor, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> 
     axes = normalise_axes("var", axis, x.ndim)
     _require_cells("var", x, axes)
     count = math.prod(x.shape[axis] for axis in axes)
-    if not ddof < count:
+    if not as_float(ddof, "ddof", "var") < count:
         raise ValueError(f"var: ddof={ddof} must be below the number of values, {count}")
     distances = x - mean(x, axes, keepdims=True)
     return _sum(square(distances), axes=axes, keepdims=keepdims) / (count - ddof)

@@ -4,7 +4,7 @@
 - `Number`, `Count`, `Switch`, `Choice`: attributes that check what they are set to, and what they
   have in common: `Checked`.
 - `checked_attributes`: the ones a class declares, by name.
-- `as_float`, `check_state`: a number, and a state to load.
+- `check_state`: a state to load.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 
+from ..arguments import as_float
 from ..tensor import Tensor
 
 Value = TypeVar("Value")
@@ -136,15 +137,6 @@ class Choice(Checked[str]):
             allowed = " or ".join(repr(word) for word in self.words)
             raise ValueError(f"{caller}: {self.name} must be {allowed}, got {value!r}")
         return str(value)
-
-
-def as_float(value: Any, name: str, caller: str) -> float:
-    """`value` as a Python float; TypeError unless it is one of Python's or NumPy's real numbers."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(
-            f"{caller}: {name} must be a number, got {value!r} ({type(value).__name__})"
-        )
-    return float(value)
 
 
 def check_state(state: Any, caller: str) -> None:

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ..arguments import as_float
 from ..tensor import Tensor
-from .arguments import as_float, parameter_list
+from .arguments import parameter_list
 
 
 def clip_grad_norm(params: Iterable[Tensor], max_norm: float) -> float:

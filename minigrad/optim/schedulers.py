@@ -31,13 +31,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ..arguments import as_float
 from .arguments import (
     Checked,
     Choice,
     Count,
     Number,
     Switch,
-    as_float,
     check_state,
     checked_attributes,
 )

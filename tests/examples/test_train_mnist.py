@@ -202,18 +202,69 @@ def test_ctrl_c_keeps_what_was_learned(
 def test_ctrl_c_in_the_first_epoch_promises_no_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Not even where an older run has left one: it would go on with another run."""
-    assert run(tmp_path, "--epochs", "1") == 0
+    interrupt_in_step(monkeypatch, 3)
+    assert run(tmp_path) == 130
+    shown = capsys.readouterr()
+    assert f"what was learned so far is in {tmp_path}/" in shown.err
+    assert "--resume" not in shown.err
+    assert sorted(contents(tmp_path)) == ["history.json", "weights.safetensors"]
+    assert records(tmp_path) == []
+
+
+@pytest.mark.parametrize("missing", ["nothing", "checkpoint.safetensors", "weights.safetensors"])
+def test_ctrl_c_in_the_first_epoch_leaves_an_earlier_run_whole(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    missing: str,
+) -> None:
+    """Two steps of learning are no match for a finished run, and --resume goes on with that."""
+    assert run(tmp_path) == 0
+    (tmp_path / missing).unlink(missing_ok=True)
     old = contents(tmp_path)
     capsys.readouterr()
     interrupt_in_step(monkeypatch, 3)
-    assert run(tmp_path, "--epochs", "1", "--seed", "8") == 130
-    shown = capsys.readouterr()
-    assert "what was learned so far is in" in shown.err
-    assert "--resume" not in shown.err
+    assert run(tmp_path, "--lr", "0.001") == 130
+    errors = capsys.readouterr().err
+    assert f"no epoch was finished, so the earlier run is still in {tmp_path}/" in errors
+    assert "learned so far" not in errors
+    assert contents(tmp_path) == old
+
+
+def test_ctrl_c_while_the_first_checkpoint_is_written_leaves_an_earlier_run_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(tmp_path) == 0
+    old, write = contents(tmp_path), Path.write_bytes
+
+    def interrupted(self: Path, content: bytes) -> int:
+        monkeypatch.setattr(Path, "write_bytes", write)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_bytes", interrupted)
+    assert run(tmp_path, "--seed", "8") == 130
+    assert contents(tmp_path) == old
+
+
+def test_ctrl_c_after_the_first_epoch_leaves_nothing_of_an_earlier_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(tmp_path) == 0
+    old = contents(tmp_path)
+    interrupt_in_step(monkeypatch, 9)
+    assert run(tmp_path, "--seed", "8") == 130
     new = contents(tmp_path)
-    assert new["weights.safetensors"] != old["weights.safetensors"]
-    assert records(tmp_path) == []
+    assert sorted(new) == ["checkpoint.safetensors", "history.json", "weights.safetensors"]
+    assert all(new[name] != old[name] for name in new)
+    assert train.read_settings(tmp_path / "checkpoint.safetensors")["seed"] == 8
+    assert [record["epoch"] for record in records(tmp_path)] == [1]
+
+
+def test_a_run_without_a_convolution_leaves_no_filters_of_an_earlier_one(tmp_path: Path) -> None:
+    assert run(tmp_path, "--epochs", "1") == 0
+    assert (tmp_path / "filters.png").exists()
+    assert run(tmp_path, "--epochs", "1", "--model", "mlp") == 0
+    assert sorted(contents(tmp_path)) == [name for name in FILES if name != "filters.png"]
 
 
 def test_ctrl_c_before_the_first_step_leaves_what_is_there(
@@ -332,6 +383,19 @@ def test_the_data_folder_is_remembered_and_may_have_moved(
     assert seen == [("mnist", "here"), ("mnist", "here"), ("mnist", "there")]
 
 
+@pytest.mark.parametrize("start", [["--dataset", "digits"], [], ["--resume"]])
+def test_a_data_folder_for_drawn_digits_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], start: list[str]
+) -> None:
+    if "--resume" in start:
+        assert run(tmp_path, "--epochs", "1") == 0
+    before = contents(tmp_path)
+    assert run(tmp_path, *start, "--data-dir", "here") == 1
+    errors = capsys.readouterr().err
+    assert "--data-dir is for --dataset mnist or fashion-mnist; digits are drawn" in errors
+    assert contents(tmp_path) == before
+
+
 def test_resuming_without_a_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tmp_path / "none", "--resume") == 1
     assert "there is no" in capsys.readouterr().err
@@ -383,8 +447,11 @@ def test_a_rate_far_too_high_stops_with_the_step_and_leaves_what_is_there(
     assert run(tmp_path, "--lr", "1e20") == 1
     errors = capsys.readouterr().err
     assert "the loss is" in errors and "of epoch 1" in errors and "smaller learning rate" in errors
-    assert "nothing was written" in errors
+    assert f"no epoch was finished, so the earlier run is still in {tmp_path}/" in errors
     assert contents(tmp_path) == before
+    assert run(tmp_path / "new", "--lr", "1e20") == 1
+    assert "no epoch was finished, so nothing was written" in capsys.readouterr().err
+    assert contents(tmp_path / "new") == {}
 
 
 def test_divergence_in_a_later_epoch_keeps_the_good_one(

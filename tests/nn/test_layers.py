@@ -361,7 +361,14 @@ def test_layers_take_arrays_and_tensors_alike() -> None:
         (lambda: nn.Dense(0, 5), ValueError, "Dense: in_features=0 must be at least 1"),
         (lambda: nn.Dense(3, -5), ValueError, "Dense: out_features=-5"),
         (lambda: nn.Dense(3.0, 5), TypeError, "Dense: in_features=3.0 must be an int"),
-        (lambda: nn.Dense(3, 5, rng=7), TypeError, "rng must be a numpy.random.Generator"),
+        (lambda: nn.Dense(3, 5, rng=7), TypeError, "Dense: rng must be a numpy.random.Generator"),
+        (lambda: nn.Conv2D(1, 2, 3, rng=7), TypeError, "Conv2D: rng must be a numpy.random.Gen"),
+        (lambda: nn.Conv1D(1, 2, 3, rng=7), TypeError, "Conv1D: rng must be a numpy.random.Gen"),
+        (
+            lambda: nn.ConvTranspose2D(1, 2, 3, rng=7),
+            TypeError,
+            "ConvTranspose2D: rng must be a numpy.random.Generator",
+        ),
         (lambda: nn.Conv2D(0, 5, 3), ValueError, "Conv2D: in_channels=0"),
         (lambda: nn.Conv2D(3, 0, 3), ValueError, "Conv2D: out_channels=0"),
         (lambda: nn.Conv2D(3, 5, (3, 0)), ValueError, r"Conv2D: kernel_size=\(3, 0\)"),
@@ -383,6 +390,7 @@ def test_layers_take_arrays_and_tensors_alike() -> None:
         (lambda: nn.Dropout(1.0), ValueError, r"Dropout: p=1.0 must be at least 0 and below 1"),
         (lambda: nn.Dropout(-0.1), ValueError, "Dropout: p=-0.1"),
         (lambda: nn.Dropout(math.nan), ValueError, "Dropout: p=nan"),
+        (lambda: nn.Dropout("a"), TypeError, r"Dropout: p must be a number, got 'a' \(str\)"),
         (lambda: nn.Dropout(0.5, rng=7), TypeError, "Dropout: rng must be a numpy.random.Gen"),
         (
             lambda: nn.Reshape((3, 4)),

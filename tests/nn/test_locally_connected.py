@@ -130,6 +130,11 @@ def test_bad_sizes(arguments, options, parts):
         assert part in str(error.value)
 
 
+def test_a_generator_that_is_none():
+    with pytest.raises(TypeError, match=r"^LocallyConnected2D: rng must be a numpy\.random\.Gen"):
+        nn.LocallyConnected2D((5, 7, 1), 2, 3, rng=11)
+
+
 def test_an_input_of_another_size():
     layer = nn.LocallyConnected2D((9, 7, 6), 4, (2, 5))
     for shape in [(3, 9, 8, 6), (3, 7, 9, 6), (9, 7, 6), (3, 9, 7, 1)]:

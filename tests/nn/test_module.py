@@ -309,6 +309,19 @@ def test_astype_refuses_what_is_not_floating_point(dtype: Any) -> None:
         nn.Dense(3, 5).astype(dtype)
 
 
+def test_astype_to_a_dtype_that_does_not_exist() -> None:
+    with pytest.raises(TypeError, match=r"^Dense\.astype: dtype='foo' is none that NumPy knows"):
+        nn.Dense(3, 5).astype("foo")
+
+
+@pytest.mark.parametrize("swapped", [">", "<"])
+def test_astype_keeps_the_byte_order_of_the_machine(swapped: str) -> None:
+    layer = nn.Dense(3, 5).astype(f"{swapped}f8")
+    assert layer.weight.dtype.isnative
+    layer(np.ones((2, 3))).sum().backward()
+    assert layer.weight.grad is not None
+
+
 # --- modes and gradients --------------------------------------------------------------------------
 
 

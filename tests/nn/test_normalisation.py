@@ -196,6 +196,21 @@ def test_layer_norm_derivatives_to_second_order(sizes: tuple[int, ...]) -> None:
         (lambda: nn.BatchNorm(3, eps=-1e-5), ValueError, "BatchNorm: eps=-1e-05 must not be neg"),
         (lambda: nn.BatchNorm(3, momentum=1.5), ValueError, "BatchNorm: momentum=1.5.*0.*1"),
         (lambda: nn.BatchNorm(3, momentum=math.nan), ValueError, "BatchNorm: momentum=nan"),
+        (
+            lambda: nn.BatchNorm(3, eps="a"),
+            TypeError,
+            r"BatchNorm: eps must be a number, got 'a' \(str\)",
+        ),
+        (
+            lambda: nn.BatchNorm(3, momentum="a"),
+            TypeError,
+            r"BatchNorm: momentum must be a number, got 'a' \(str\)",
+        ),
+        (
+            lambda: nn.LayerNorm(3, eps="a"),
+            TypeError,
+            r"LayerNorm: eps must be a number, got 'a' \(str\)",
+        ),
         (lambda: nn.LayerNorm(0), ValueError, "LayerNorm: normalized_shape=0"),
         (lambda: nn.LayerNorm((3, 0.5)), TypeError, "LayerNorm: normalized_shape=0.5"),
         (lambda: nn.LayerNorm(()), ValueError, r"LayerNorm: normalized_shape=\(\)"),
