@@ -228,13 +228,16 @@ def accuracy(reader: Reader, images: Images) -> float:
 
 
 def over_seeds(measurements: list[Measurement], name: str, **which: Any) -> tuple[float, float]:
-    """Mean and standard deviation of an attribute over the measurements that are `which`."""
+    """Mean and spread of an attribute over the measurements that are `which`.
+
+    The spread is the standard deviation of a sample; of a single measurement, 0.
+    """
     values = [
         getattr(measurement, name)
         for measurement in measurements
         if all(getattr(measurement, key) == value for key, value in which.items())
     ]
-    return float(np.mean(values)), float(np.std(values))
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
 def parameter_counts() -> dict[str, int]:
@@ -246,7 +249,7 @@ def parameter_counts() -> dict[str, int]:
 
 
 def results_table(measurements: list[Measurement], options: argparse.Namespace) -> str:
-    """Mean and spread after the last step, a row per network and number of images."""
+    """Mean and spread (of several seeds) after the last step, a row per network and images."""
     parameters = parameter_counts()
     rows = []
     for count in options.sizes:
@@ -256,7 +259,9 @@ def results_table(measurements: list[Measurement], options: argparse.Namespace) 
                 mean, spread = over_seeds(
                     measurements, name, level=level, images=count, step=options.steps
                 )
-                row.append(f"{100 * mean:.1f} ± {100 * spread:.1f}")
+                row.append(
+                    f"{100 * mean:.1f}" + (f" ± {100 * spread:.1f}" if options.seeds > 1 else "")
+                )
             rows.append(row)
     header = ["in %", "parameters", "training", "usual", "shifted", "residual 1", "residual 2"]
     return table(header, rows)

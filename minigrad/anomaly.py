@@ -47,8 +47,8 @@ def detect_anomaly() -> Iterator[None]:
     ...
     FloatingPointError: detect_anomaly: the rule of sqrt for x made the first inf, in divide:
       output of shape (3,): inf in 1 of 3 cells, first at [1]
-      x of shape (3,): all 0.5
-      y of shape (3,): from 0 to 2
+      divide's x of shape (3,): all 0.5
+      divide's y of shape (3,): from 0 to 2
       sqrt was called at ...: y = x.sqrt().sum()
     """
     outside = engine.observe(_Watch())
@@ -133,7 +133,9 @@ class _Watch:
         else:
             title = f"{primitive.name} {verb} the first {kind}"
             place = f"{primitive.name} was called at {site}"
-        inputs = [_described(name, value) for name, value in operands.items()]
+        # A rule has arguments of its own, which the title speaks of: say whose these are.
+        whose = f"{primitive.name}'s " if rule is not None else ""
+        inputs = [whose + _described(name, value) for name, value in operands.items()]
         raise _error(title, _described_trouble(kind, output.data), *inputs, place)
 
     def run_rule(

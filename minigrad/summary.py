@@ -13,7 +13,7 @@ from .equivalence.counting import LayerCounts, layer_counts, readable_ratio
 from .nn import Module
 from .nn.calls import Call, Shape, record_calls
 from .tensor import Tensor
-from .text import readable_bytes, table
+from .text import counted, readable_bytes, table
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Summary:
         self._compare = compare
 
     def __repr__(self) -> str:
-        return f"<Summary of {len(self.rows)} rows: {self.parameters:,} parameters>"
+        return f"<Summary of {counted(len(self.rows), 'row')}: {self.parameters:,} parameters>"
 
     def __str__(self) -> str:
         header = [

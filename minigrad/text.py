@@ -1,8 +1,17 @@
-"""Numbers for people to read: `table` lines columns up, `readable_bytes` picks a unit."""
+"""Numbers for people to read: `counted`, `readable_bytes`, and `table`, which lines columns up."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things, with the noun's plural where it belongs.
+
+    >>> counted(1, "cell"), counted(1000, "cell")
+    ('1 cell', '1,000 cells')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def readable_bytes(count: int) -> str:

@@ -129,8 +129,8 @@ def test_backward_names_the_operator_whose_rule_it_was_and_where_that_was_called
     assert message == (
         "detect_anomaly: the rule of sqrt for x made the first inf, in divide:\n"
         "  output of shape (3,): inf in 1 of 3 cells, first at [2]\n"
-        "  x of shape (3,): all 1.5\n"
-        "  y of shape (3,): from 0 to 2\n"
+        "  divide's x of shape (3,): all 1.5\n"
+        "  divide's y of shape (3,): from 0 to 2\n"
         f"  sqrt was called at {line_with('the root of 0')}"
     )
 

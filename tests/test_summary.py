@@ -253,6 +253,13 @@ def test_a_float64_network_gets_float64():
     assert counted.output_bytes == 5 * 8
 
 
+def test_repr_counts_in_the_singular_too():
+    dense = nn.Dense(3, 2)
+    assert repr(summary(dense, (3,), show=False)) == "<Summary of 1 row: 8 parameters>"
+    several = summary(nn.Sequential(dense, nn.ReLU()), (3,), show=False)
+    assert repr(several) == "<Summary of 2 rows: 8 parameters>"
+
+
 def test_refusals():
     with pytest.raises(TypeError, match=r"summary: expected a Module, got function"):
         summary(F.relu, (3,))

@@ -126,6 +126,8 @@ class Student:
             return Trouble(Part(what, facts, _library_called(self._library.called[0])))
         message = error.msg if isinstance(error, SyntaxError) else str(error)
         text = type(error).__name__ + (f": {message}" if message else "")
+        if "'Tensor' does not support ufuncs" in text:
+            text += ": a function of NumPy was given a Tensor; use the tensor's method, x.exp()"
         return Trouble(Part(what, facts, Diagnosis("error", text)))
 
     def _place(self, error: BaseException) -> tuple[int, str, bool]:

@@ -55,7 +55,7 @@ def mnist(
 
     Raises:
         FileNotFoundError: the folder does not hold the files.
-        ValueError: another split, or files that are damaged or do not belong together.
+        ValueError: another split, or files that are damaged, empty, or do not belong together.
         OSError: the download failed.
     """
     return _load("mnist", split, data_dir, MNIST_URL, MNIST_HASHES)
@@ -93,6 +93,8 @@ def _load(
                 f"{name}: {path} should hold {content}, {axes} axes of bytes; it holds "
                 f"{array.ndim} axes of {array.dtype}"
             )
+        if not len(array):
+            raise ValueError(f"{name}: {path} holds no {content}")
     if images.shape[1:] != IMAGE_SHAPE:
         raise ValueError(
             f"{name}: the images in {paths[0]} have shape {images.shape[1:]}, and must have "
@@ -103,7 +105,7 @@ def _load(
             f"{name}: {len(images)} images in {paths[0]} and {len(labels)} labels in {paths[1]}: "
             "the files do not belong together"
         )
-    if labels.size and labels.max() > 9:
+    if labels.max() > 9:
         raise ValueError(f"{name}: a label in {paths[1]} is {labels.max()}; they go from 0 to 9")
     return images[..., None].astype(np.float32) / np.float32(255), labels.astype(np.int64)
 

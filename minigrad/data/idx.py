@@ -62,7 +62,20 @@ def load_idx(path: str | os.PathLike[str]) -> np.ndarray[Any, Any]:
     if len(content) != expected:
         raise ValueError(
             f"load_idx: {name} is {'truncated' if len(content) < expected else 'too long'}: it "
-            f"states shape {shape} of {dtype.name}, {expected} bytes in all, and has {len(content)}"
+            f"states shape {_described(shape)} of {dtype.name}, {expected} bytes in all, "
+            f"and has {len(content)}"
         )
-    numbers = np.frombuffer(content, dtype, offset=start).reshape(shape)
-    return numbers.astype(dtype.newbyteorder("="))
+    numbers = np.frombuffer(content, dtype, offset=start).astype(dtype.newbyteorder("="))
+    try:
+        return numbers.reshape(shape)
+    except ValueError:  # more axes than NumPy has, or, though it is empty, too large ones
+        raise ValueError(
+            f"load_idx: {name} states shape {_described(shape)}, which no array can have"
+        ) from None
+
+
+def _described(shape: tuple[int, ...]) -> str:
+    """A shape, for errors; of many axes, which only a damaged file states, the first."""
+    if len(shape) <= 8:
+        return str(shape)
+    return f"({', '.join(map(str, shape[:8]))}, ...) of {len(shape)} axes"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from ..conv_arithmetic import resolve_axis_padding
 from ..nn import Conv1D, Conv2D, ConvTranspose2D, Dense, LocallyConnected2D, Module
 from ..nn.calls import Call, record_calls
-from ..text import readable_bytes, table
+from ..text import counted, readable_bytes, table
 from .geometry import ConvGeometry
 
 
@@ -69,8 +69,8 @@ class ConvDenseComparison:
 
     def __repr__(self) -> str:
         return (
-            f"<ConvDenseComparison of {len(self.layers)} layers: {self.total.parameters:,} "
-            f"parameters, dense {self.total.dense_parameters:,}>"
+            f"<ConvDenseComparison of {counted(len(self.layers), 'layer')}: "
+            f"{self.total.parameters:,} parameters, dense {self.total.dense_parameters:,}>"
         )
 
     def __str__(self) -> str:

@@ -209,7 +209,10 @@ def image_shape(shape: Sequence[int], name: str, where: str) -> ImageShape:
             f"{where}: {name}={tuple(shape)} must be (H, W, C), one image"
             + (" without the batch axis" if len(shape) == 4 else "")
         )
-    height, width, channels = (integer(size, name, where=where) for size in shape)
+    height, width, channels = (
+        integer(size, f"{name}={tuple(shape)}: {axis}", where=where)
+        for axis, size in zip(("height", "width", "channels"), shape, strict=True)
+    )
     return height, width, channels
 
 

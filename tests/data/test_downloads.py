@@ -72,6 +72,17 @@ def test_files_that_do_not_belong_together(tmp_path):
         mnist(data_dir=tmp_path)
 
 
+def test_files_without_items(tmp_path):
+    write_split(tmp_path)
+    (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(labels_file([]))
+    with pytest.raises(ValueError, match=r"mnist: .*train-labels-idx1-ubyte\.gz holds no labels"):
+        mnist(data_dir=tmp_path)
+    content = b"\0\0\x08\x03" + struct.pack(">3I", 0, 28, 28)
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"mnist: .*train-images-idx3-ubyte\.gz holds no images"):
+        mnist(data_dir=tmp_path)
+
+
 def test_images_and_labels_exchanged(tmp_path):
     write_split(tmp_path, "train-labels-idx1-ubyte", "train-images-idx3-ubyte")
     with pytest.raises(ValueError, match=r"should hold images, 3 axes of bytes; it holds 1 axes"):

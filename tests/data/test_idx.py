@@ -54,6 +54,13 @@ GOOD = idx_bytes(0x08, (2, 3), [1, 2, 3, 4, 5, 6])
         (gzip.compress(GOOD, mtime=0)[:-9], ["damaged"]),
         # the sizes of a header are checked before anything of that size is made
         (b"\0\0\x08\x03" + b"\xff" * 12, ["truncated", "4294967295"]),
+        # more axes, or larger ones, than NumPy has
+        (idx_bytes(0x08, (1,) * 255, [7]), ["states shape (1, 1, ", "255 axes", "no array"]),
+        (
+            idx_bytes(0x08, (0, 2**32 - 1, 2**32 - 1), []),
+            ["states shape (0, 4294967295, 4294967295)", "which no array can have"],
+        ),
+        (idx_bytes(0x08, (2,) * 255, []), ["truncated", "255 axes"]),
     ],
 )
 def test_damage_is_named(tmp_path, content, said):
@@ -61,8 +68,9 @@ def test_damage_is_named(tmp_path, content, said):
     file.write_bytes(content)
     with pytest.raises(ValueError) as error:
         load_idx(file)
-    for words in [*said, str(file)]:
+    for words in ["load_idx: ", *said, str(file)]:
         assert words in str(error.value)
+    assert len(str(error.value)) < 300 + len(str(file))
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -164,6 +164,26 @@ def test_numbers_beyond_any_memory():
     assert layer.dense_bytes == 4 * layer.matrix_cells
 
 
+def test_repr_counts_in_the_singular_too():
+    conv = nn.Conv2D(2, 3, (2, 4))
+    one = repr(compare_conv_dense(conv, (5, 6, 2)))
+    assert one.startswith("<ConvDenseComparison of 1 layer: 51 parameters")
+    two = repr(compare_conv_dense(nn.Sequential(conv, nn.Conv2D(3, 1, 1)), (5, 6, 2)))
+    assert two.startswith("<ConvDenseComparison of 2 layers: 55 parameters")
+
+
+@pytest.mark.parametrize(
+    ("input_shape", "part"),
+    [
+        ((0, 6, 2), r"input_shape=\(0, 6, 2\): height=0 must be at least 1"),
+        ((5, -1, 2), r"input_shape=\(5, -1, 2\): width=-1 must be at least 1"),
+    ],
+)
+def test_a_size_below_one_is_quoted_with_its_shape(input_shape, part):
+    with pytest.raises(ValueError, match=f"conv_index_map: {part}"):
+        conv_index_map(input_shape, (3, 1, 2, 4))
+
+
 def test_refusals():
     with pytest.raises(TypeError, match=r"compare_conv_dense: expected a Module, got ndarray"):
         compare_conv_dense(np.ones((3, 2, 1, 4)), (7, 5, 1))

@@ -1,5 +1,7 @@
 """`python -m examples.conv_vs_dense`: what it prints, what it writes, what it refuses."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,21 @@ def test_a_matrix_that_would_not_fit(capsys, monkeypatch):
     text = capsys.readouterr().out
     assert "the whole matrix would be too large; its non-zeros are used" in text
     assert "the three ways agree" in text
+
+
+def test_a_matrix_whose_non_zeros_would_not_fit_either(tmp_path, capsys, monkeypatch):
+    """The other two ways are compared, and the pictures drawn."""
+    for name in ("conv_matrix", "sparse_conv_matrix"):
+        limited = partial(getattr(conv_vs_dense, name), memory_limit=1000)
+        monkeypatch.setattr(conv_vs_dense, name, limited)
+    assert conv_vs_dense.main(["--input", "9x7x2", "--out", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "the matrix way is left out: sparse_conv_matrix: " in text
+    assert "1000 B" in text
+    assert "non-zeros are used" not in text
+    assert "the two ways agree" in text
+    assert not any(line.startswith("matrix ") for line in text.splitlines())
+    assert sorted(path.name for path in tmp_path.iterdir()) == PICTURES
 
 
 def test_pictures_are_of_the_layer_or_of_a_part_of_it():

@@ -112,18 +112,20 @@ def test_mean_and_spread():
 
     measurements = [measured("tied", 0, 0.5), measured("tied", 1, 0.9), measured("local", 0, 0.1)]
     assert cut_the_ties.over_seeds(measurements, "usual", level="tied", step=3) == pytest.approx(
-        (0.7, 0.2)
+        (0.7, 0.08**0.5)  # of a sample: 2 * 0.2**2, over one less than two
     )
+    assert cut_the_ties.over_seeds(measurements, "usual", level="local", step=3) == (0.1, 0.0)
 
 
-def test_the_program_prints_a_table_and_draws_a_picture(tmp_path, capsys):
-    arguments = ["--sizes", "20", "--seeds", "1", "--steps", "2", *SMALL, "--out", str(tmp_path)]
+@pytest.mark.parametrize(("seeds", "spreads"), [("1", 0), ("2", 5)])
+def test_the_program_prints_a_table_and_draws_a_picture(seeds, spreads, tmp_path, capsys):
+    arguments = ["--sizes", "20", "--seeds", seeds, "--steps", "2", *SMALL, "--out", str(tmp_path)]
     assert cut_the_ties.main(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
     for level in ("tied", "local", "dense"):
         (row,) = [line for line in lines if line.startswith(f"20 images, {level} ")]
         assert f" {PARAMETERS[level]:,} " in row
-        assert row.count("±") == 5
+        assert row.count("±") == spreads
     with Image.open(tmp_path / "cut_the_ties.png") as picture:
         assert picture.size == (1100, 660)
     assert str(tmp_path / "cut_the_ties.png") in lines[-1]

@@ -314,6 +314,15 @@ def test_an_error_is_shown_as_the_students(right, wrong, name, text, fact, tmp_p
     assert "student.py" not in shown.out + shown.err
 
 
+def test_numpys_functions_on_tensors_are_explained(tmp_path):
+    right = solution("second_derivative")
+    planted = right.replace("(x - out.expand_dims(-1)).exp()", "np.exp(x - out.expand_dims(-1))")
+    assert planted != right
+    outcome = checked("second_derivative", planted, tmp_path)
+    assert names(outcome) == ["error"]
+    assert "use the tensor's method, x.exp()" in outcome.wrong[0].diagnosis.text
+
+
 def test_an_error_that_arises_late_is_shown_too(tmp_path):
     """When gradcheck has already called the function many times."""
     text = solution("relu").replace(

@@ -10,11 +10,11 @@ import numpy as np
 from ...engine import Array
 from ...equivalence import tie_gradient
 from ...nn import Conv2D
+from ...text import counted
 from ..cells import BLANK, INK, SMALLEST_FONT, Board, font_size, number_text, number_texts
 from ..figures import Path
 from .parts import (
     Subject,
-    counted,
     draw_kernel,
     gradient_of,
     image_of,

@@ -24,6 +24,7 @@ from ...equivalence import conv_index_map
 from ...equivalence.geometry import ConvGeometry, conv_layer
 from ...nn import Conv2D
 from ...tensor import Tensor
+from ...text import counted
 from ..cells import (
     BLANK,
     SMALLEST_FONT,
@@ -408,11 +409,6 @@ def cell_labels(shape: tuple[int, int, int]) -> list[str]:
 def by(shape: Sequence[int]) -> str:
     """The sizes of a shape with crosses between them."""
     return "×".join(map(str, shape))
-
-
-def counted(count: int, noun: str) -> str:
-    """1 cell, 2 cells, 1,000 cells."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def image_of(where: str, image: Any, shape: tuple[int, int, int]) -> Array:

@@ -10,11 +10,11 @@ import numpy as np
 from ... import functional as F
 from ...engine import Array, no_grad
 from ...nn import Conv2D
+from ...text import counted
 from ..cells import BLANK, ZERO, Board, Grid, font_size, number_text, number_texts
 from ..figures import Path
 from .parts import (
     Subject,
-    counted,
     draw_image,
     draw_kernel,
     image_of,
