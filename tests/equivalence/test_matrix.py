@@ -280,7 +280,7 @@ def test_the_memory_limit_is_exact():
         ((3, 2, 2, 4), (7, 5, 6), {"groups": 3}, ["4 filters", "multiple of groups"]),
         ((3, 2, 4), (7, 5, 2), {}, ["(3, 2, 4)", "(kh, kw, in_channels / groups, out_channels)"]),
         ((3, 2, 2, 4), (1, 7, 5, 2), {}, ["(1, 7, 5, 2)", "(H, W, C)", "without the batch axis"]),
-        ((3, 2, 2, 4), (7, 0, 2), {}, ["input_shape=0", "at least 1"]),
+        ((3, 2, 2, 4), (7, 0, 2), {}, ["input_shape=(7, 0, 2)", "width=0 must be at least 1"]),
         ((3, 2, 2, 4), (2, 5, 2), {"padding": "VALID"}, ["does not fit", "height 2", "kernel 3"]),
         ((3, 2, 2, 4), (7, 5, 2), {"padding": "EQUAL"}, ["'EQUAL'", "SAME", "VALID", "FULL"]),
         ((3, 2, 2, 4), (7, 5, 2), {"stride": 0}, ["stride=0", "at least 1"]),
@@ -301,7 +301,7 @@ def test_bad_sizes(function, kernel_shape, input_shape, options, parts):
 def test_sizes_that_are_no_integers():
     with pytest.raises(TypeError, match=r"conv_index_map: input_shape=28 must be a tuple"):
         conv_index_map(28, (3, 2, 1, 4))
-    with pytest.raises(TypeError, match=r"conv_index_map: input_shape=2\.5 must be an int"):
+    with pytest.raises(TypeError, match=r"input_shape=\(7, 2\.5, 1\): width=2\.5 must be an int"):
         conv_index_map((7, 2.5, 1), (3, 2, 1, 4))
     with pytest.raises(TypeError, match=r"conv_index_map: groups=1\.0 must be an int"):
         conv_index_map((7, 5, 1), (3, 2, 1, 4), groups=1.0)
