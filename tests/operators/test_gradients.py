@@ -1,7 +1,7 @@
 """The derivative of every operator, method and function, against finite differences.
 
-In float64, with random cotangents and random directions, to second order for all and to third for
-those whose rules lean on others most. The last tests show what the checker would catch.
+In float64, with random cotangents and random directions, to third order. The last tests show what
+the checker would catch.
 """
 
 import numpy as np
