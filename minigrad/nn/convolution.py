@@ -47,6 +47,17 @@ class _Convolution(Module):
                 f"out_channels={out_channels}"
             )
 
+    def set_window(
+        self, kernel_size: IntOrPair, stride: IntOrPair, padding: Padding, dilation: IntOrPair
+    ) -> None:
+        """The window of a layer on images, checked."""
+        where = type(self).__name__
+        self.kernel_size = pair(kernel_size, "kernel_size", where=where)
+        self.stride = pair(stride, "stride", where=where)
+        self.dilation = pair(dilation, "dilation", where=where)
+        resolve_padding(padding, self.kernel_size, self.dilation, where=where)  # or raise
+        self.padding = padding
+
     def checked(self, x: Any) -> Tensor:
         """The input as a tensor, whose channels are those of the layer if it has all the axes."""
         x = as_tensor(x)
@@ -120,11 +131,7 @@ class Conv2D(_Convolution):
         rng: np.random.Generator | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, groups)
-        self.kernel_size = pair(kernel_size, "kernel_size", where="Conv2D")
-        self.stride = pair(stride, "stride", where="Conv2D")
-        self.dilation = pair(dilation, "dilation", where="Conv2D")
-        resolve_padding(padding, self.kernel_size, self.dilation, where="Conv2D")  # or raise
-        self.padding = padding
+        self.set_window(kernel_size, stride, padding, dilation)
         shape = (*self.kernel_size, self.in_channels // self.groups, self.out_channels)
         rng = random.resolve(rng, "Conv2D")
         self.kernel = Tensor(init.glorot_uniform(shape, rng=rng), requires_grad=True)
@@ -249,11 +256,7 @@ class ConvTranspose2D(_Convolution):
     ) -> None:
         where = "ConvTranspose2D"
         super().__init__(in_channels, out_channels, groups)
-        self.kernel_size = pair(kernel_size, "kernel_size", where=where)
-        self.stride = pair(stride, "stride", where=where)
-        self.dilation = pair(dilation, "dilation", where=where)
-        resolve_padding(padding, self.kernel_size, self.dilation, where=where)  # or raise
-        self.padding = padding
+        self.set_window(kernel_size, stride, padding, dilation)
         self.output_shape = (
             None if output_shape is None else pair(output_shape, "output_shape", where=where)
         )
