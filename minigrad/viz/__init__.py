@@ -4,21 +4,24 @@ matplotlib is loaded by the first picture, not by importing minigrad.
 
 - `graph`: `draw_graph`, what was recorded behind a tensor.
 - `training`: `training_curves`, `filter_grid`, `image_grid`.
-- `equivalence`: `matrix_figure`, `im2col_figure`, `trace_figure`, `tied_gradient_figure`,
+- `convolution`: `matrix_figure`, `im2col_figure`, `trace_figure`, `tied_gradient_figure`,
   `parameter_growth_figure`, a convolution as a sparse, shared dense layer.
+- `film`: `Film`, pictures that follow each other, written as a GIF.
 """
 
-from .equivalence import (
+from .convolution import (
     im2col_figure,
     matrix_figure,
     parameter_growth_figure,
     tied_gradient_figure,
     trace_figure,
 )
+from .film import Film
 from .graph import draw_graph
 from .training import filter_grid, image_grid, training_curves
 
 __all__ = [
+    "Film",
     "draw_graph",
     "filter_grid",
     "im2col_figure",

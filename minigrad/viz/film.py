@@ -1,0 +1,147 @@
+"""`Film`: pictures that follow each other, drawn one at a time and written as a GIF."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..engine import Array
+from ..files import whole_file
+from .figures import Path
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from PIL.Image import Image
+
+FRAMES_AT_MOST = 400
+LAST_FRAME_STAYS = 3  # times as long as the others, so that the end is seen before it starts again
+PALETTE_SAMPLE = 2_000_000  # pixels of all frames together that decide the colours of the film
+
+
+@dataclass(frozen=True)
+class Film:
+    """Frames that are drawn when they are asked for, so that a long film needs little memory.
+
+    Attributes:
+        draw: the picture of a frame, by its number from 0.
+        length: how many frames.
+        seconds: that each is shown; the last one three times as long.
+
+    Raises:
+        ValueError: no frames, or more than 400 of them.
+
+    >>> from matplotlib.figure import Figure
+    >>> film = Film(lambda number: Figure(figsize=(1 + number, 1)), length=3)
+    >>> len(film), film.frame(2).get_size_inches().tolist()
+    (3, [3.0, 1.0])
+    """
+
+    draw: Callable[[int], Figure]
+    length: int
+    seconds: float = 0.8
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.length <= FRAMES_AT_MOST:
+            raise ValueError(
+                f"Film: length={self.length} frames; there must be 1 to {FRAMES_AT_MOST}: give a "
+                "smaller input or a larger stride"
+            )
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[Figure]:
+        return (self.frame(number) for number in range(self.length))
+
+    def frame(self, number: int) -> Figure:
+        """One picture; -1 is the last.
+
+        Raises:
+            IndexError: there is no such frame.
+        """
+        if not -self.length <= number < self.length:
+            raise IndexError(f"Film: frame {number} of a film of {self.length} frames")
+        return self.draw(number % self.length)
+
+    def save(self, path: Path, dpi: int = 80) -> None:
+        """Write the film as a GIF that repeats itself. The same film makes the same bytes.
+
+        Smaller frames are filled up with white at the right and at the bottom.
+
+        Args:
+            path: ends in .gif; an existing file is replaced once the new one is complete.
+            dpi: pixels per inch.
+
+        Raises:
+            ValueError: another ending.
+        """
+        check_gif(path, "Film.save")
+        from PIL.Image import Dither
+
+        pictures = _of_one_size([_pixels(figure, dpi) for figure in self])
+        palette = _common_palette(pictures)
+        # No dither: dots in even areas would be noise, and would not compress.
+        first, *others = (
+            picture.quantize(palette=palette, dither=Dither.NONE) for picture in pictures
+        )
+        shown = [round(1000 * self.seconds)] * self.length
+        shown[-1] *= LAST_FRAME_STAYS
+        with whole_file(path) as temporary:
+            first.save(
+                temporary,
+                save_all=True,
+                append_images=others,
+                duration=shown,
+                loop=0,
+                optimize=True,
+            )
+
+
+def check_gif(path: Path, where: str) -> None:
+    """Refuse a path that does not end in .gif, before anything is drawn for it.
+
+    Raises:
+        ValueError: another ending; says where it was met.
+    """
+    if pathlib.PurePath(path).suffix.lower() != ".gif":
+        raise ValueError(f"{where}: a film is written as .gif, not as {str(path)!r}")
+
+
+def _pixels(figure: Figure, dpi: int) -> Array:
+    """A figure as (H, W, 3) bytes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure.set_dpi(dpi)
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _of_one_size(pictures: list[Array]) -> list[Image]:
+    """(H, W, 3) each -> pictures as high and as wide as the largest, filled up with white."""
+    from PIL import Image
+
+    height, width = (max(picture.shape[axis] for picture in pictures) for axis in (0, 1))
+    return [
+        Image.fromarray(
+            np.pad(
+                picture,
+                ((0, height - picture.shape[0]), (0, width - picture.shape[1]), (0, 0)),
+                constant_values=255,
+            )
+        )
+        for picture in pictures
+    ]
+
+
+def _common_palette(pictures: list[Image]) -> Image:
+    """One palette of 256 colours for all frames: with one for each, still areas would flicker."""
+    from PIL import Image
+
+    pixels = np.concatenate([np.asarray(picture).reshape(-1, 3) for picture in pictures])
+    sample = pixels[:: max(1, len(pixels) // PALETTE_SAMPLE)]
+    return Image.fromarray(sample[None]).quantize(256)

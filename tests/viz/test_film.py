@@ -1,0 +1,92 @@
+"""`Film`: what its GIF holds, frame by frame."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from minigrad.viz import Film
+
+COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)]
+
+
+def plain_frames(number):
+    """A figure of one colour; the second is smaller than the others."""
+    size = (1, 0.5) if number == 1 else (2, 1)
+    return Figure(figsize=size, facecolor=np.array(COLOURS[number]) / 255)
+
+
+def read(path):
+    with Image.open(path) as file:
+        frames, durations = [], []
+        for number in range(file.n_frames):
+            file.seek(number)
+            frames.append(np.asarray(file.convert("RGB")))
+            durations.append(file.info["duration"])
+        return frames, durations, file.info.get("loop")
+
+
+def test_gif_holds_every_frame_at_its_size_and_pace(tmp_path):
+    path = tmp_path / "plain.gif"
+    Film(plain_frames, length=4, seconds=0.25).save(path, dpi=40)
+    frames, durations, loop = read(path)
+    assert [frame.shape for frame in frames] == [(40, 80, 3)] * 4
+    for frame, colour in zip(frames, COLOURS, strict=True):
+        np.testing.assert_allclose(frame[:20, :40], np.broadcast_to(colour, (20, 40, 3)), atol=3)
+    np.testing.assert_array_equal(frames[1][20:], 255)
+    np.testing.assert_array_equal(frames[1][:, 40:], 255)
+    np.testing.assert_allclose(frames[3][30, 70], COLOURS[3], atol=3)
+    assert durations == [250, 250, 250, 750]
+    assert loop == 0
+
+
+def test_colours_that_come_late_are_in_the_palette(tmp_path):
+    """A palette of the first frame alone would turn the last one grey."""
+
+    def late(number):
+        return Figure(figsize=(1, 1), facecolor="white" if number < 30 else "#009E73")
+
+    Film(late, length=31).save(tmp_path / "late.gif", dpi=30)
+    frames, _, _ = read(tmp_path / "late.gif")
+    np.testing.assert_allclose(frames[-1][15, 15], (0x00, 0x9E, 0x73), atol=3)
+
+
+def test_same_film_same_bytes(tmp_path):
+    for name in ("a.gif", "b.gif"):
+        Film(plain_frames, length=4).save(tmp_path / name)
+    assert (tmp_path / "a.gif").read_bytes() == (tmp_path / "b.gif").read_bytes()
+
+
+def test_frames_by_number():
+    film = Film(plain_frames, length=4)
+    assert len(film) == len(list(film)) == 4
+    assert film.frame(-1).get_facecolor()[:3] == (1, 1, 0)
+    for number in (4, -5):
+        with pytest.raises(IndexError, match=f"Film: frame {number} of a film of 4 frames"):
+            film.frame(number)
+
+
+def test_a_failing_frame_leaves_an_existing_file_alone(tmp_path):
+    path = tmp_path / "film.gif"
+    path.write_bytes(b"as it was")
+
+    def failing(number):
+        if number == 2:
+            raise RuntimeError("no picture")
+        return plain_frames(number)
+
+    with pytest.raises(RuntimeError, match="no picture"):
+        Film(failing, length=4).save(path)
+    assert path.read_bytes() == b"as it was"
+    assert [file.name for file in tmp_path.iterdir()] == ["film.gif"]
+
+
+@pytest.mark.parametrize("length", [0, 401])
+def test_too_short_or_too_long(length):
+    with pytest.raises(ValueError, match=f"Film: length={length} frames; there must be 1 to 400"):
+        Film(plain_frames, length=length)
+
+
+def test_only_gif(tmp_path):
+    with pytest.raises(ValueError, match=r"Film.save: a film is written as .gif, not as .*x.png"):
+        Film(plain_frames, length=4).save(tmp_path / "x.png")
