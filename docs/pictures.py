@@ -1,21 +1,106 @@
-"""Draws the pictures that the README shows: `python docs/pictures.py`, from the clone's root."""
+"""Draws the pictures that README and docs show, into docs/images. From the clone's root:
 
+    python docs/pictures.py                  # all but the experiments
+    python docs/pictures.py three_ways       # some, by name
+    python docs/pictures.py --out FOLDER     # elsewhere
+
+A picture is a function here, named like its file; drawn again, it has the same bytes. To add one,
+write a function that draws into the path it is given, with `@picture("png")` or `@picture("gif")`
+above it, in the order of names. Prints the size of every file and how long it took to draw.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+# Before NumPy loads. One thread adds up in one order: the same picture, whatever the machine.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# The clone's own packages, not a minigrad that is installed beside it.
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
 
+from examples import cut_the_ties as ties
 from minigrad import nn, viz
+from minigrad.text import readable_bytes, table
 
 IMAGES = Path(__file__).parent / "images"
 
+Draw = Callable[[Path], object]
 
-def three_ways() -> None:
+# File name -> the function that draws it.
+PICTURES: dict[str, Draw] = {}
+# The same for those that take a minute of training each: drawn only when they are named.
+EXPERIMENTS: dict[str, Draw] = {}
+
+
+def picture(ending: str, among: dict[str, Draw] = PICTURES) -> Callable[[Draw], Draw]:
+    """Enter the function below into the table, as a file of its name and this ending."""
+
+    def enter(draw: Draw) -> Draw:
+        among[f"{draw.__name__}.{ending}"] = draw
+        return draw
+
+    return enter
+
+
+# --- the pictures, by name ------------------------------------------------------------------------
+
+
+@picture("png", among=EXPERIMENTS)
+def cut_the_ties(path: Path) -> None:
+    """What `examples.cut_the_ties` finds out with its own settings."""
+    ties.main(["--out", str(path.parent)])
+
+
+@picture("png")
+def three_ways(path: Path) -> None:
     """The README's example: one output cell as a window, as a row of im2col, as a matrix column."""
+    viz.trace_figure(article_layer(), (3, 3, 1), path, image=ARTICLE_IMAGE, output_cell=(1, 0, 0))
+
+
+# --- what they share ------------------------------------------------------------------------------
+
+ARTICLE_IMAGE = np.array([[43, 16, 78], [34, 76, 95], [35, 8, 46]])[..., None]
+
+
+def article_layer() -> nn.Conv2D:
+    """The 2x2 kernel that the article computes with."""
     conv = nn.Conv2D(1, 1, 2, padding="VALID", bias=False)
     conv.kernel.data[..., 0, 0] = [[4, 6], [7, 9]]
-    image = np.array([[43, 16, 78], [34, 76, 95], [35, 8, 46]])[..., None]
-    viz.trace_figure(conv, (3, 3, 1), IMAGES / "three_ways.png", image=image, output_cell=(1, 0, 0))
+    return conv
+
+
+# --- the command line -----------------------------------------------------------------------------
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draw what is asked for; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python docs/pictures.py", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a file, without its ending")
+    parser.add_argument("--out", type=Path, default=IMAGES, metavar="FOLDER")
+    options = parser.parse_args(arguments)
+    by_name = {Path(file).stem: (file, draw) for file, draw in {**PICTURES, **EXPERIMENTS}.items()}
+    unknown = [name for name in options.names if name not in by_name]
+    if unknown:
+        parser.error(f"no such picture: {', '.join(unknown)}; there are {', '.join(by_name)}")
+    rows = []
+    for name in options.names or [Path(file).stem for file in PICTURES]:
+        file, draw = by_name[name]
+        begin = time.perf_counter()
+        draw(options.out / file)
+        seconds = time.perf_counter() - begin
+        rows.append([file, readable_bytes((options.out / file).stat().st_size), f"{seconds:.1f}"])
+    print(table(["picture", "size", "seconds"], rows))
+    return 0
 
 
 if __name__ == "__main__":
-    three_ways()
+    sys.exit(main())

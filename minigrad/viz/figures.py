@@ -28,11 +28,13 @@ def new_figure(width: float, height: float) -> Figure:
 def finish(figure: Figure, path: Path | None, **options: Any) -> Figure:
     """Write the figure to a file if there is a path (the ending chooses the format); return it.
 
-    Without an ending the format is PNG.
+    Without an ending the format is PNG. The same figure makes the same PNG.
     """
     if path is not None:
         # Said here, because matplotlib would add an ending to a name that has none.
         ending = pathlib.PurePath(path).suffix[1:] or "png"
+        if ending == "png":
+            options["metadata"] = {"Software": None}  # no version of matplotlib in the file
         with whole_file(path) as temporary:
             figure.savefig(temporary, dpi=options.pop("dpi", 150), format=ending, **options)
     return figure
