@@ -1,6 +1,6 @@
 """minigrad: a small deep-learning framework on NumPy, in which a convolution is a dense layer."""
 
-from . import allocator, data, equivalence, functional, init, nn, optim, random, train, viz
+from . import allocator, article, data, equivalence, functional, init, nn, optim, random, train, viz
 from .anomaly import detect_anomaly
 from .checks import gradcheck, gradgradcheck
 from .derivatives import hvp, jacobian
@@ -16,6 +16,7 @@ allocator.keep_freed_memory()
 
 __all__ = [
     "Tensor",
+    "article",
     "concatenate",
     "data",
     "detect_anomaly",
