@@ -58,6 +58,49 @@ def cut_the_ties(path: Path) -> None:
     ties.main(["--out", str(path.parent)])
 
 
+# article: G6
+@picture("png")
+def mode_full(path: Path) -> None:
+    """The first window of FULL: one cell of it is on the image."""
+    viz.planes_figure(plain_layer(3, "FULL"), (5, 5, 1), path)
+
+
+# article: G8
+@picture("png")
+def mode_same(path: Path) -> None:
+    """The first window of SAME: its middle is on the first cell of the image."""
+    viz.planes_figure(plain_layer(3, "SAME"), (5, 5, 1), path)
+
+
+# article: G9
+@picture("png")
+def mode_same_even(path: Path) -> None:
+    """SAME with a 2x2 kernel: padding at the bottom and at the right only."""
+    viz.planes_figure(plain_layer(2, "SAME"), (5, 5, 1), path)
+
+
+# article: G7
+@picture("png")
+def mode_valid(path: Path) -> None:
+    """The first window of VALID: all of it is on the image."""
+    viz.planes_figure(plain_layer(3, "VALID"), (5, 5, 1), path)
+
+
+@picture("png")
+def modes(path: Path) -> None:
+    """The three modes side by side."""
+    viz.modes_figure(5, 3, path)
+
+
+@picture("gif")
+def planes(path: Path) -> None:
+    """A kernel of uneven size, stride, padding and dilation on its way over the image."""
+    conv = nn.Conv2D(
+        1, 1, (3, 2), stride=(2, 1), padding=((1, 0), (0, 2)), dilation=(1, 2), bias=False
+    )
+    viz.planes_film(conv, (6, 5, 1), path)
+
+
 @picture("png")
 def three_ways(path: Path) -> None:
     """The README's example: one output cell as a window, as a row of im2col, as a matrix column."""
@@ -74,6 +117,11 @@ def article_layer() -> nn.Conv2D:
     conv = nn.Conv2D(1, 1, 2, padding="VALID", bias=False)
     conv.kernel.data[..., 0, 0] = [[4, 6], [7, 9]]
     return conv
+
+
+def plain_layer(kernel_size: int, padding: str) -> nn.Conv2D:
+    """One channel, one filter, no bias; its weights are not shown."""
+    return nn.Conv2D(1, 1, kernel_size, padding=padding, bias=False)
 
 
 # --- the command line -----------------------------------------------------------------------------

@@ -5,14 +5,18 @@ matplotlib is loaded by the first picture, not by importing minigrad.
 - `graph`: `draw_graph`, what was recorded behind a tensor.
 - `training`: `training_curves`, `filter_grid`, `image_grid`.
 - `convolution`: `matrix_figure`, `im2col_figure`, `trace_figure`, `tied_gradient_figure`,
-  `parameter_growth_figure`, a convolution as a sparse, shared dense layer.
+  `parameter_growth_figure`, a convolution as a sparse, shared dense layer; `planes_figure`,
+  `planes_film`, `modes_figure`, a convolution in space.
 - `film`: `Film`, pictures that follow each other, written as a GIF.
 """
 
 from .convolution import (
     im2col_figure,
     matrix_figure,
+    modes_figure,
     parameter_growth_figure,
+    planes_figure,
+    planes_film,
     tied_gradient_figure,
     trace_figure,
 )
@@ -27,7 +31,10 @@ __all__ = [
     "im2col_figure",
     "image_grid",
     "matrix_figure",
+    "modes_figure",
     "parameter_growth_figure",
+    "planes_figure",
+    "planes_film",
     "tied_gradient_figure",
     "trace_figure",
     "training_curves",

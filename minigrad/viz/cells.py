@@ -317,6 +317,13 @@ class Board:
         )
         self._include(min(x, to_x), min(y, to_y), max(x, to_x), max(y, to_y))
 
+    def polygons(self, name: str, corners: Array, **style: Any) -> None:
+        """Shapes of one number of corners, (shapes, corners, 2), in matplotlib's `style`."""
+        from matplotlib.collections import PolyCollection
+
+        self.axes.add_collection(PolyCollection(list(corners), gid=name, **style), autolim=False)
+        self._include(*corners.min(axis=(0, 1)), *corners.max(axis=(0, 1)))
+
     def heading(self, x: float, y: float, string: str) -> None:
         """What stands over a part of the picture that begins at a height of y."""
         self.text(x, y - 0.1, string, 10, vertical="bottom", weight="bold")

@@ -4,9 +4,12 @@
 - `im2col_figure`: the windows as rows, times the flattened kernel.
 - `trace_figure`: one output cell through window, row of im2col and column of the matrix.
 - `tied_gradient_figure`: the gradient of a parameter, as dense gradients added up over tied cells.
+- `planes_figure`, `planes_film`: input and output as planes in space, a window and its cell.
+- `modes_figure`: FULL, SAME and VALID as planes, side by side.
 - `parameter_growth_figure`: what it costs beside its dense twin, as the image grows.
 
-All take a Conv2D and the shape of one image, (H, W, C), and refuse what would be too large to read.
+All but `modes_figure` take a Conv2D and the shape of one image, (H, W, C). All refuse what would be
+too large to read.
 `parts` holds what they share.
 
 >>> from minigrad import nn, viz
@@ -15,12 +18,16 @@ All take a Conv2D and the shape of one image, (H, W, C), and refuse what would b
 
 from .growth import parameter_growth_figure
 from .matrix import matrix_figure, tied_gradient_figure
+from .planes import modes_figure, planes_figure, planes_film
 from .windows import im2col_figure, trace_figure
 
 __all__ = [
     "im2col_figure",
     "matrix_figure",
+    "modes_figure",
     "parameter_growth_figure",
+    "planes_figure",
+    "planes_film",
     "tied_gradient_figure",
     "trace_figure",
 ]
