@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
-from minigrad import data, nn
+from minigrad import nn
 from minigrad import functional as F
 from minigrad.serialization import load_with_metadata
 
+from .picture_files import load_picture
 from .train_mnist import MODELS
 
 Array = np.ndarray[Any, Any]
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     exit_code = 0
     for path in options.images:
         try:
-            digit, probability = read(model, frame(data.load_image(path, grey=True)[..., 0]))
+            digit, probability = read(model, frame(load_picture(path, grey=True)[..., 0]))
         except (ValueError, OSError) as error:
             print(f"{path}: {error}", file=sys.stderr)
             exit_code = 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +26,8 @@ def load_image(
     """A picture file as an array.
 
     Everything Pillow reads becomes 8-bit grey or RGB: of an animation the first frame, of 16-bit
-    greys the upper 8 bits, colours of a palette themselves; what is transparent is laid over white.
-    A photo is turned upright if the camera noted how it was held.
+    numbers the upper 8 bits, colours of a palette themselves; what is transparent is laid over white.
+    A warning says so. A photo is turned upright if the camera noted how it was held.
 
     Args:
         path: of the file.
@@ -39,6 +41,9 @@ def load_image(
         FileNotFoundError: there is no such file.
         ValueError: the file is no picture, or damaged, or holds floating-point numbers, which do
             not say how bright white is.
+
+    Warns:
+        UserWarning: the file held something else than one picture of 8-bit grey or RGB.
     """
     from PIL import Image, ImageOps
 
@@ -49,12 +54,16 @@ def load_image(
         with Image.open(path) as file:
             if file.mode == "F":
                 raise ValueError("it holds floating-point numbers; convert it to 8 or 16 bits")
+            converted = _conversions(file)
             file.load()
             picture = _eight_bit(ImageOps.exif_transpose(file))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, TypeError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(
             f"load_image: {os.fspath(path)} is no picture that Pillow can read ({error})"
         ) from None
+    if converted:
+        message = f"load_image: {os.fspath(path)} was converted: {'; '.join(converted)}"
+        warnings.warn(message, stacklevel=2)
     if grey:
         picture = picture.convert("L")
     if shape is not None:
@@ -64,11 +73,33 @@ def load_image(
     return array[..., None] if array.ndim == 2 else array
 
 
+def _conversions(file: Image) -> list[str]:
+    """What has to be done to a file to make it one picture of 8-bit grey or RGB, in words."""
+    done = []
+    frames = getattr(file, "n_frames", 1)
+    if frames > 1:
+        done.append(f"the first of its {frames} frames was taken")
+    # Pillow itself cuts 16-bit colours; what it does is known from the layout it unpacks.
+    if _is_wide(file) or re.search(r"(LA|RGB[AX]?);16", str(file.tile)):
+        done.append("of 16 bits per number the upper 8 were kept")
+    if file.has_transparency_data:
+        done.append("what is transparent was laid over white")
+    elif file.mode not in ("1", "L", "RGB") and not _is_wide(file):
+        kind = "the colours of its palette" if file.mode == "P" else f"its {file.mode} colours"
+        done.append(f"{kind} became RGB")
+    return done
+
+
+def _is_wide(picture: Image) -> bool:
+    """Whether it holds 16-bit greys, which Pillow may give as 32-bit integers."""
+    return picture.mode.startswith("I")
+
+
 def _eight_bit(picture: Image) -> Image:
     """Mode L or RGB, whatever the file had."""
     from PIL import Image
 
-    if picture.mode.startswith("I;16") or picture.mode == "I":  # 16-bit greys
+    if _is_wide(picture):
         wide = np.asarray(picture).astype(np.int64)
         return Image.fromarray((np.clip(wide, 0, 65535) >> 8).astype(np.uint8))
     if picture.has_transparency_data:

@@ -288,3 +288,15 @@ def test_pictures_that_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"picture\.xyz names no format"):
         to_image(np.zeros((2, 3)), save_path=tmp_path / "picture.xyz")
     assert sorted(tmp_path.iterdir()) == before
+
+
+# article: B7
+def test_a_picture_with_transparency_is_converted_and_said_so(tmp_path):
+    rgba = np.zeros((2, 3, 4), np.uint8)
+    rgba[0, :, 3] = 255  # black above, and nothing below
+    to_image(rgba, save_path=tmp_path / "ink.png")
+    with pytest.warns(UserWarning, match=r"ink\.png was converted: what is transparent was laid"):
+        picture = from_image(tmp_path / "ink.png")
+    assert picture.shape == (2, 3, 3)
+    assert (picture[0] == 0).all()
+    assert (picture[1] == 255).all()

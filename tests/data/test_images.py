@@ -1,4 +1,7 @@
-"""Picture files: what comes back is what went in, and nothing wraps around (F7, B7, B9)."""
+"""Picture files: what comes back is what went in, and nothing wraps around."""
+
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -14,8 +17,9 @@ def bytes_of(image):
     return np.round(image.astype(np.float64) * 255).astype(int)
 
 
+# article: F7
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1), (5, 7, 3)])
-def test_f7_round_trip_of_bytes_is_lossless(tmp_path, shape):
+def test_round_trip_of_bytes_is_lossless(tmp_path, shape):
     picture = RNG.integers(0, 256, shape, dtype=np.uint8)
     save_image(tmp_path / "picture.png", picture)
     loaded = load_image(tmp_path / "picture.png")
@@ -24,7 +28,8 @@ def test_f7_round_trip_of_bytes_is_lossless(tmp_path, shape):
     assert np.array_equal(bytes_of(loaded), picture.reshape(loaded.shape))
 
 
-def test_b9_what_lies_outside_is_clipped_and_does_not_wrap(tmp_path):
+# article: B9
+def test_what_lies_outside_is_clipped_and_does_not_wrap(tmp_path):
     values = np.array([[-244.8, -1 / 255, 0.0, 0.5, 1.0, 300 / 255, np.inf]])
     save_image(tmp_path / "clipped.png", Tensor(values))
     assert bytes_of(load_image(tmp_path / "clipped.png")).ravel().tolist() == [
@@ -43,20 +48,70 @@ def test_grey_and_size(tmp_path):
     assert set(bytes_of(grey).ravel().tolist()) == {76}
 
 
-def test_b7_sixteen_bits_palette_and_animation(tmp_path):
-    wide = np.array([[0, 256, 65535, 30000]], np.uint16)
-    Image.fromarray(wide).save(tmp_path / "wide.png")
-    assert bytes_of(load_image(tmp_path / "wide.png")).ravel().tolist() == [0, 1, 255, 117]
+def converted(path, said):
+    """The picture of a file that cannot be taken as it is: a warning names it and says what."""
+    with pytest.warns(UserWarning) as caught:
+        picture = load_image(path)
+    (warning,) = caught
+    assert str(warning.message) == f"load_image: {path} was converted: {said}"
+    assert warning.filename == __file__
+    return picture
 
+
+# article: B7
+def test_sixteen_bits_palette_and_animation(tmp_path):
+    upper = "of 16 bits per number the upper 8 were kept"
+    wide = np.array([[0, 256, 65535, 30000]], np.uint16)
+    for name in ("wide.png", "wide.tif"):
+        Image.fromarray(wide).save(tmp_path / name)
+        assert bytes_of(converted(tmp_path / name, upper)).ravel().tolist() == [0, 1, 255, 117]
+
+    became = "the colours of its palette became RGB"
     palette = Image.new("P", (2, 1))
     palette.putpalette([10, 20, 30, 40, 50, 60])
     palette.putpixel((1, 0), 1)
     palette.save(tmp_path / "palette.png")
-    assert bytes_of(load_image(tmp_path / "palette.png")).tolist() == [[[10, 20, 30], [40, 50, 60]]]
+    colours = converted(tmp_path / "palette.png", became)
+    assert bytes_of(colours).tolist() == [[[10, 20, 30], [40, 50, 60]]]
 
-    frames = [Image.new("RGB", (2, 3), colour) for colour in ("black", "white")]
-    frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
-    assert load_image(tmp_path / "film.gif").max() == 0
+    frames = [Image.new("RGB", (2, 3), colour) for colour in ("black", "white", "black")]
+    for name, palette in (("film.gif", f"; {became}"), ("film.tif", "")):
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+        first = converted(tmp_path / name, f"the first of its 3 frames was taken{palette}")
+        assert first.max() == 0
+
+    Image.new("CMYK", (2, 3)).save(tmp_path / "print.jpg")
+    white = converted(tmp_path / "print.jpg", "its CMYK colours became RGB")
+    assert white.shape == (3, 2, 3)
+    assert white.min() > 0.95
+
+
+# article: B7
+def test_colours_of_sixteen_bits(tmp_path):
+    """Pillow writes none, so the file is put together from the chunks of a PNG."""
+
+    def chunk(kind, content):
+        checksum = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+
+    row = struct.pack(">B3H", 0, 65535, 256, 30000)  # no filter; red, green, blue
+    header = struct.pack(">2I5B", 1, 1, 16, 2, 0, 0, 0)  # 1 x 1, 16 bits, RGB
+    (tmp_path / "deep.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(row))
+        + chunk(b"IEND", b"")
+    )
+    deep = converted(tmp_path / "deep.png", "of 16 bits per number the upper 8 were kept")
+    assert bytes_of(deep).tolist() == [[[255, 1, 117]]]
+
+
+def test_what_needs_no_conversion_is_passed_over_in_silence(tmp_path):
+    """Warnings are errors in these tests."""
+    for mode in ("1", "L", "RGB"):
+        for ending in ("png", "tif", "bmp"):
+            Image.new(mode, (3, 2)).save(tmp_path / f"{mode}.{ending}")
+            assert load_image(tmp_path / f"{mode}.{ending}").max() == 0
 
 
 def test_a_photo_is_turned_upright(tmp_path):
@@ -83,9 +138,10 @@ def test_what_is_transparent_is_laid_over_white(tmp_path):
     picture = np.zeros((1, 3, 4), np.uint8)
     picture[0, :, 3] = [0, 255, 51]  # black ink: absent, full, a fifth
     save_image(tmp_path / "ink.png", picture)
-    assert bytes_of(load_image(tmp_path / "ink.png"))[0, :, 0].tolist() == [255, 0, 204]
+    laid = "what is transparent was laid over white"
+    assert bytes_of(converted(tmp_path / "ink.png", laid))[0, :, 0].tolist() == [255, 0, 204]
     Image.fromarray(np.array([[[0, 0], [0, 255]]], np.uint8), "LA").save(tmp_path / "grey.png")
-    assert bytes_of(load_image(tmp_path / "grey.png")).tolist() == [[[255], [0]]]
+    assert bytes_of(converted(tmp_path / "grey.png", laid)).tolist() == [[[255], [0]]]
 
 
 def test_a_file_that_is_missing_or_no_picture(tmp_path):
@@ -99,6 +155,14 @@ def test_a_file_that_is_missing_or_no_picture(tmp_path):
     (tmp_path / "half.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match=r"half\.png is no picture"):
         load_image(tmp_path / "half.png")
+    # A TIFF whose strips are said to begin at a text; Pillow has a TypeError for it.
+    Image.new("L", (30, 20)).save(tmp_path / "offset.tif")
+    whole = (tmp_path / "offset.tif").read_bytes()
+    assert whole.count(b"\x11\x01\x04\x00") == 1  # tag 273, of type 4: a number
+    damaged = whole.replace(b"\x11\x01\x04\x00", b"\x11\x01\x02\x00")
+    (tmp_path / "offset.tif").write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"offset\.tif is no picture"):
+        load_image(tmp_path / "offset.tif")
 
 
 @pytest.mark.parametrize(
