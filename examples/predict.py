@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
-from minigrad import nn
 from minigrad import functional as F
+from minigrad import nn
 from minigrad.serialization import load_with_metadata
 
 from .picture_files import load_picture

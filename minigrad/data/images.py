@@ -26,7 +26,7 @@ def load_image(
     """A picture file as an array.
 
     Everything Pillow reads becomes 8-bit grey or RGB: of an animation the first frame, of 16-bit
-    numbers the upper 8 bits, colours of a palette themselves; what is transparent is laid over white.
+    numbers the upper 8 bits, colours of a palette themselves, and white where it is transparent.
     A warning says so. A photo is turned upright if the camera noted how it was held.
 
     Args:
