@@ -43,7 +43,7 @@ autodoc_type_aliases = {
     name: name for name in ("Array", "AxisPadding", "IntOrPair", "Padding", "Pads", "Pair")
 }
 napoleon_numpy_docstring = False
-napoleon_use_ivar = True
+napoleon_custom_sections = [("Attributes", "params_style")]  # several names may share a line
 python_display_short_literal_types = True
 python_maximum_signature_line_length = 110
 add_module_names = False
@@ -73,6 +73,12 @@ def escape_markup(
     lines[:] = text.split("\n")
 
 
+def shorten_types(app: Sphinx, what: str, name: str, obj: object, options, *parts: str | None):
+    """Have `IntOrPair | None` read like that; Sphinx writes TypeAliasForwardRef('IntOrPair')."""
+    # The parts are the arguments and what is returned.
+    return [part and re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", part) for part in parts]
+
+
 def formula(translator, node: nodes.math | nodes.math_block) -> None:
     """Write the MathML of a LaTeX formula, in the line or as a paragraph of its own."""
     block = isinstance(node, nodes.math_block)
@@ -88,4 +94,5 @@ def setup(app: Sphinx) -> None:
     """Called by Sphinx: makes the above known."""
     app.add_role("code-or-reference", CodeOrReference())
     app.connect("autodoc-process-docstring", escape_markup, priority=400)  # before napoleon's
+    app.connect("autodoc-process-signature", shorten_types)
     app.add_html_math_renderer("mathml", (formula, None), (formula, None))
