@@ -60,10 +60,10 @@ class CodeOrReference(SphinxRole):
         return [nodes.literal(self.rawtext, self.text)], []
 
 
-def escape_markup(
-    app: Sphinx, what: str, name: str, obj: object, options, lines: list[str]
-) -> None:
+def escape_markup(app: Sphinx, what: str, name: str, obj: object, options, lines: list[str]):
     """Have * and | mean themselves in docstrings (x * y, |x|), but for code and examples."""
+    if what == "data":
+        lines.clear()  # they are those of its class, dict or tuple
     text = re.sub(
         r"(`[^`]*`|>>>.*?(?:\n\s*\n|\Z))|([*|])",
         lambda found: found[1] or "\\" + found[2],
