@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from ... import functional as F
 from ...conv_arithmetic import integer
-from ...engine import Array
+from ...engine import Array, no_grad
 from ...equivalence import conv_index_map
 from ...equivalence.geometry import ConvGeometry, conv_layer
 from ...nn import Conv2D
@@ -115,6 +116,28 @@ class Subject:
     def kernel(self) -> Array:
         """The weights, (kh, kw, C / groups, F)."""
         return self.conv.kernel.data
+
+    @property
+    def bias(self) -> Array:
+        """(F,); zeros where the layer has none."""
+        return np.zeros(self.conv.out_channels) if self.conv.bias is None else self.conv.bias.data
+
+    def output_of(self, image: Array) -> Array:
+        """What the layer makes of an image, (H, W, C) -> (OH, OW, F)."""
+        with no_grad():
+            return self.conv(image[None]).data[0]
+
+    def unfolded(self, image: Array) -> Array:
+        """The windows of an image as rows, (H, W, C) -> (OH*OW, kh*kw*C)."""
+        geometry = self.geometry
+        columns = F.im2col(
+            image[None],
+            geometry.kernel_shape[:2],
+            geometry.stride,
+            geometry.pads,
+            geometry.dilation,
+        )
+        return columns.data.reshape(geometry.positions, -1)
 
     @cached_property
     def colours(self) -> Array:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import functional as F
-from ...engine import Array, no_grad
+from ...engine import Array
 from ...nn import Conv2D
 from ...text import counted
 from ..cells import BLANK, ZERO, Board, Grid, font_size, number_text, number_texts
@@ -75,8 +74,8 @@ def im2col_figure(
     subject.refuse_large_image()
     x = image_of(where, image, geometry.input_shape)
     row, column, f = cell = _output_cell(subject, output_cell)
-    columns = _im2col(subject, x)
-    output = _output_of(subject, x)
+    columns = subject.unfolded(x)
+    output = subject.output_of(x)
 
     board = Board()
     board.heading(0, 0, "image")
@@ -139,7 +138,7 @@ def trace_figure(
     subject.refuse_large_image()
     x = image_of(where, image, subject.geometry.input_shape)
     row, column, f = cell = _output_cell(subject, output_cell)
-    output = _output_of(subject, x)
+    output = subject.output_of(x)
 
     board = Board()
     _draw_window_product(board, subject, x, output, cell)
@@ -166,27 +165,6 @@ def trace_figure(
 # --- numbers --------------------------------------------------------------------------------------
 
 
-def _im2col(subject: Subject, x: Array) -> Array:
-    """(H, W, C) -> (OH*OW, kh*kw*C)"""
-    geometry = subject.geometry
-    columns = F.im2col(
-        x[None], geometry.kernel_shape[:2], geometry.stride, geometry.pads, geometry.dilation
-    )
-    return columns.data.reshape(geometry.positions, -1)
-
-
-def _output_of(subject: Subject, x: Array) -> Array:
-    """(H, W, C) -> (OH, OW, F)"""
-    with no_grad():
-        return subject.conv(x[None]).data[0]
-
-
-def _bias_of(subject: Subject) -> Array:
-    """(F,); zeros where the layer has none."""
-    bias = subject.conv.bias
-    return np.zeros(subject.conv.out_channels) if bias is None else bias.data
-
-
 def _output_cell(subject: Subject, output_cell: Sequence[int] | None) -> tuple[int, int, int]:
     """The index of an output cell, checked; by default one in the middle, of the first filter."""
     shape = subject.geometry.output_shape
@@ -209,7 +187,7 @@ def _formula(subject: Subject, x: Array, output: Array, cell: tuple[int, int, in
         return f"{counted(len(weights), 'product')} added up"
     text = " + ".join(f"{_factor(a)}·{_factor(b)}" for a, b in zip(inputs, weights))
     if subject.conv.bias is not None:
-        text += f" + bias {_factor(_bias_of(subject)[f])}"
+        text += f" + bias {_factor(subject.bias[f])}"
     return f"{text} = {number_text(output[cell])}"
 
 
@@ -263,7 +241,7 @@ def _draw_product(
     positions, weights = columns.shape
     filters = geometry.kernel_shape[3]
     side = min(0.36, 6.5 / positions, 5.5 / weights)
-    padding = _im2col(subject, np.ones(geometry.input_shape)) == 0
+    padding = subject.unfolded(np.ones(geometry.input_shape)) == 0
     texts = number_texts(columns)
     colours = np.where(padding[..., None], ZERO, shades(columns, side, texts))
     windows = board.grid("im2col", left, 0, side, colours, texts, faint=padding)
@@ -291,14 +269,14 @@ def _draw_product(
     board.heading(left, y, "kernel")
     right = max(board.right, kernel.right)
     if subject.conv.bias is not None:
-        bias = number_texts(_bias_of(subject)[None])
+        bias = number_texts(subject.bias[None])
         grid = board.grid(
             "bias", left, kernel.bottom + 0.3, kernel_side, np.full((1, filters, 3), BLANK), bias
         )
         board.text(left - 0.06, grid.middle[1], "bias", 8.5, "right", "center")
 
     board.text(right + 0.3, middle, "=", 14, "center", "center")
-    product = (output - _bias_of(subject)).reshape(positions, filters)
+    product = (output - subject.bias).reshape(positions, filters)
     left = right + 0.7
     texts = number_texts(product)
     result = board.grid("product", left, 0, side, shades(product, side, texts), texts)
@@ -357,7 +335,7 @@ def _draw_row_product(
     """Second way: the window as a row of im2col, times the kernel flattened."""
     row, column, f = cell
     width = subject.geometry.output_shape[1]
-    window = _im2col(subject, x)[row * width + column]
+    window = subject.unfolded(x)[row * width + column]
     index = subject.flat_index[:, f]
     weights, colours = subject.weights_at(index), subject.colours_at(index)[None]
     board.heading(0, top, "2. row of im2col · column of the flattened kernel")
@@ -374,7 +352,7 @@ def _draw_row_product(
         y = grid.bottom + 0.06
     total = f"sum = {number_text((window * weights).sum())}"
     if subject.conv.bias is not None:
-        total += f", + bias {number_text(_bias_of(subject)[f])} = {number_text(output[cell])}"
+        total += f", + bias {number_text(subject.bias[f])} = {number_text(output[cell])}"
     board.text(left, y + 0.04, total, 10, weight="bold")
 
 
