@@ -6,7 +6,8 @@ matplotlib is loaded by the first picture, not by importing minigrad.
 - `training`: `training_curves`, `filter_grid`, `image_grid`.
 - `convolution`: `matrix_figure`, `im2col_figure`, `trace_figure`, `tied_gradient_figure`,
   `parameter_growth_figure`, a convolution as a sparse, shared dense layer; `planes_figure`,
-  `planes_film`, `modes_figure`, a convolution in space.
+  `planes_film`, `modes_figure`, a convolution in space;
+  `sliding_window_film`, the arithmetic of every window.
 - `film`: `Film`, pictures that follow each other, written as a GIF.
 """
 
@@ -17,6 +18,7 @@ from .convolution import (
     parameter_growth_figure,
     planes_figure,
     planes_film,
+    sliding_window_film,
     tied_gradient_figure,
     trace_figure,
 )
@@ -35,6 +37,7 @@ __all__ = [
     "parameter_growth_figure",
     "planes_figure",
     "planes_film",
+    "sliding_window_film",
     "tied_gradient_figure",
     "trace_figure",
     "training_curves",

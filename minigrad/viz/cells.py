@@ -163,6 +163,18 @@ class Grid:
             )
         )
 
+    def cross_out(self, row: int, column: int) -> None:
+        """A line through a cell, from corner to corner."""
+        x, y = self.left + column * self.cell, self.top + row * self.cell
+        self.board.axes.plot(
+            [x, x + self.cell],
+            [y + self.cell, y],
+            color=FAINT_INK,
+            linewidth=1.0,
+            gid=f"{self.name} crossed out",
+            zorder=3,
+        )
+
     def lines(self, every_rows: int, every_columns: int) -> None:
         """Thin lines that cut the grid into blocks of so many rows and columns."""
         style: dict[str, Any] = {"color": "#666666", "linewidth": 0.7, "zorder": 3}
@@ -324,9 +336,14 @@ class Board:
         self.axes.add_collection(PolyCollection(list(corners), gid=name, **style), autolim=False)
         self._include(*corners.min(axis=(0, 1)), *corners.max(axis=(0, 1)))
 
-    def heading(self, x: float, y: float, string: str) -> None:
-        """What stands over a part of the picture that begins at a height of y."""
-        self.text(x, y - 0.1, string, 10, vertical="bottom", weight="bold")
+    def room(self, left: float, top: float, width: float, height: float) -> None:
+        """Keep a place free: in a film, for texts whose length differs from frame to frame."""
+        self._include(left, top, left + width, top + height)
+
+    def heading(self, x: float, y: float, string: str) -> float:
+        """What stands over a part of the picture that begins at y; returns its width."""
+        width, _ = self.text(x, y - 0.1, string, 10, vertical="bottom", weight="bold")
+        return width
 
     def headline(self, title: str, subtitle: str) -> None:
         """A title over everything that is there so far."""

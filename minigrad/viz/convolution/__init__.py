@@ -6,6 +6,7 @@
 - `tied_gradient_figure`: the gradient of a parameter, as dense gradients added up over tied cells.
 - `planes_figure`, `planes_film`: input and output as planes in space, a window and its cell.
 - `modes_figure`: FULL, SAME and VALID as planes, side by side.
+- `sliding_window_film`: the window moves over the image and fills the output.
 - `parameter_growth_figure`: what it costs beside its dense twin, as the image grows.
 
 All but `modes_figure` take a Conv2D and the shape of one image, (H, W, C). All refuse what would be
@@ -19,6 +20,7 @@ too large to read.
 from .growth import parameter_growth_figure
 from .matrix import matrix_figure, tied_gradient_figure
 from .planes import modes_figure, planes_figure, planes_film
+from .sliding import sliding_window_film
 from .windows import im2col_figure, trace_figure
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "parameter_growth_figure",
     "planes_figure",
     "planes_film",
+    "sliding_window_film",
     "tied_gradient_figure",
     "trace_figure",
 ]

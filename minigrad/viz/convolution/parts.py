@@ -1,7 +1,8 @@
 """What the pictures of convolutions share.
 
 - `Subject`: the layer that a picture is of, on images of one size.
-- `draw_kernel`, `draw_image`: both as grids of cells on a `Board`.
+- `draw_kernel`, `draw_image`: both as grids of cells on a `Board`; `draw_planes`: any planes.
+- `products_of`, `factor`: products written out.
 - `label_matrix`: which cell of image and output a row and a column of the matrix belong to.
 - `kernel_cell`: how large a kernel's cells can be.
 - `image_of`, `gradient_of`: what a user gave, checked, or small whole numbers.
@@ -33,6 +34,7 @@ from ..cells import (
     Board,
     Grid,
     font_size,
+    number_text,
     number_texts,
     parameter_colours,
 )
@@ -41,6 +43,7 @@ from ..cells import (
 CELL_LIMIT = 400
 # The most kernel parameters: so many colours still run visibly from dark to light.
 PARAMETER_LIMIT = 200
+PART_SIZE = 8.0  # of the name over a plane, in points
 
 
 @dataclass(frozen=True)
@@ -220,6 +223,12 @@ class Subject:
         """The image with its padding, (H, W, C) -> (top + H + bottom, left + W + right, C)."""
         return np.pad(image, (*self.geometry.pads, (0, 0)))
 
+    @property
+    def padding_cells(self) -> Array:
+        """Which cells of the padded image are padding, (top + H + bottom, left + W + right, C)."""
+        inside = np.ones(self.geometry.input_shape, bool)
+        return ~np.pad(inside, (*self.geometry.pads, (0, 0)))
+
     def window(self, row: int, column: int) -> tuple[Array, Array]:
         """The rows (kh, 1) and columns (kw,) of the padded image under an output cell."""
         geometry = self.geometry
@@ -227,6 +236,21 @@ class Subject:
         rows = row * geometry.stride[0] + np.arange(kh) * geometry.dilation[0]
         columns = column * geometry.stride[1] + np.arange(kw) * geometry.dilation[1]
         return rows[:, None], columns
+
+    def window_cells(self, row: int, column: int, filter_index: int) -> tuple[Array, ...]:
+        """An index of the padded image: the cells under an output cell, (kh, kw, C / groups)."""
+        rows, columns = self.window(row, column)
+        return np.ix_(rows[:, 0], columns, np.array(self.channels_of(filter_index)))
+
+    def part_names(self, channels: Sequence[int], filters: Sequence[int]) -> list[str]:
+        """A name for each of some slices of the kernel, in which is only what there are several of.
+
+        The slices of all these channels with all these filters, filter by filter.
+        """
+        channel = "channel {c}" if self.conv.in_channels > 1 else ""
+        filter_ = "filter {f}" if self.conv.out_channels > 1 else ""
+        name = ", ".join(filter(None, [channel, filter_]))
+        return [name.format(c=c, f=f) for f in filters for c in channels] if name else []
 
     def channels_of(self, filter_index: int) -> range:
         """The channels that a filter sees: those of its group."""
@@ -306,27 +330,55 @@ def draw_image(
         faint: (H, W, C) booleans, cells whose number is written in grey.
         parts: what stands over each channel, where anything does.
     """
-    height, _, channels = values.shape
     texts = number_texts(values)
     shown = shades(values, cell, texts)
     if colours is not None:
         shown = np.where(np.isnan(colours), shown, colours)
+    size = font_size(cell, texts)
+    return draw_planes(board, name, left, top, cell, texts, shown, faint, parts, size)
+
+
+def draw_planes(
+    board: Board,
+    name: str,
+    left: float,
+    top: float,
+    cell: float,
+    texts: Array,
+    colours: Array,
+    faint: Array | None,
+    parts: Sequence[str],
+    size: float,
+) -> list[Grid]:
+    """Planes of cells below each other, whatever is written in them.
+
+    Args:
+        board: to draw on.
+        name: of the grids; the plane is added in brackets.
+        left, top, cell: inches.
+        texts: (H, W, planes) strings.
+        colours: (H, W, planes, 3).
+        faint: (H, W, planes) booleans, cells whose text is written in grey.
+        parts: what stands over each plane, where anything does.
+        size: of the texts in points.
+    """
+    height, _, planes = texts.shape
     grids = []
     y = top
-    for c in range(channels):
+    for plane in range(planes):
         if parts:
             y += 0.2
-            board.text(left, y - 0.04, parts[c], 8, vertical="bottom")
+            board.text(left, y - 0.04, parts[plane], PART_SIZE, vertical="bottom")
         grids.append(
             board.grid(
-                f"{name}[{c}]",
+                f"{name}[{plane}]",
                 left,
                 y,
                 cell,
-                shown[:, :, c],
-                texts[:, :, c],
-                None if faint is None else faint[:, :, c],
-                font_size(cell, texts),
+                colours[:, :, plane],
+                texts[:, :, plane],
+                None if faint is None else faint[:, :, plane],
+                size,
             )
         )
         y += height * cell + 0.14
@@ -432,6 +484,16 @@ def cell_labels(shape: tuple[int, int, int]) -> list[str]:
 def by(shape: Sequence[int]) -> str:
     """The sizes of a shape with crosses between them."""
     return "×".join(map(str, shape))
+
+
+def products_of(inputs: Array, weights: Array) -> list[str]:
+    """Products as they are written in a sum, such as 3·(-4)."""
+    return [f"{factor(a)}·{factor(b)}" for a, b in zip(inputs.flat, weights.flat, strict=True)]
+
+
+def factor(number: float) -> str:
+    """A number, in brackets where it is negative."""
+    return f"({number_text(number)})" if number < 0 else number_text(number)
 
 
 def image_of(where: str, image: Any, shape: tuple[int, int, int]) -> Array:

@@ -16,11 +16,13 @@ from .parts import (
     Subject,
     draw_image,
     draw_kernel,
+    factor,
     image_of,
     index_within,
     kernel_cell,
     label_matrix,
     names,
+    products_of,
     refuse_above,
     shades,
 )
@@ -185,15 +187,10 @@ def _formula(subject: Subject, x: Array, output: Array, cell: tuple[int, int, in
     weights = subject.kernel[:, :, :, f].reshape(-1)
     if len(weights) > FORMULA_LENGTH:
         return f"{counted(len(weights), 'product')} added up"
-    text = " + ".join(f"{_factor(a)}·{_factor(b)}" for a, b in zip(inputs, weights))
+    text = " + ".join(products_of(inputs, weights))
     if subject.conv.bias is not None:
-        text += f" + bias {_factor(subject.bias[f])}"
+        text += f" + bias {factor(subject.bias[f])}"
     return f"{text} = {number_text(output[cell])}"
-
-
-def _factor(number: float) -> str:
-    """A number, in brackets where it is negative."""
-    return f"({number_text(number)})" if number < 0 else number_text(number)
 
 
 # --- parts of the pictures ------------------------------------------------------------------------
@@ -212,9 +209,8 @@ def _draw_image_with_window(
     geometry = subject.geometry
     padded = subject.padded(x)
     height, width, channels = padded.shape
-    inside = np.pad(np.ones(x.shape, bool), (*geometry.pads, (0, 0)))
-    colours = np.where(inside[..., None], np.nan, ZERO)
-    faint = ~inside
+    faint = subject.padding_cells
+    colours = np.where(faint[..., None], ZERO, np.nan)
     *position, f = cell
     rows, columns = subject.window(*position)
     seen = subject.channels_of(f)
