@@ -4,6 +4,7 @@
 - `conv1`, `conv2`: the kernel as a matrix, and `conv_matmul` with its arguments swapped.
 - `from_image`, `to_image`: picture files as whole numbers from 0 to 255, and back.
 - `convolve`, `WAYS`: one switch between six ways to compute the same.
+- `FILTERS`: kernels that people have thought up for images.
 
 They work on plain NumPy arrays: one image (H, W) or (H, W, C), one kernel (kh, kw) or (kh, kw, C),
 one map (H', W') out. There is no batch, no bias and no gradient: `F.conv2d` has those.
@@ -18,11 +19,13 @@ array([[1190., 1919.],
 True
 """
 
+from .filters import FILTERS
 from .functions import conv, conv1, conv2, conv_matmul, from_image, to_image
 from .preparation import get_padding
 from .ways import WAYS, convolve
 
 __all__ = [
+    "FILTERS",
     "WAYS",
     "conv",
     "conv1",

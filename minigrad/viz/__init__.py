@@ -8,6 +8,8 @@ matplotlib is loaded by the first picture, not by importing minigrad.
   `parameter_growth_figure`, a convolution as a sparse, shared dense layer; `planes_figure`,
   `planes_film`, `modes_figure`, a convolution in space;
   `sliding_window_film`, the arithmetic of every window.
+- `filters`: `filter_figure`, `filter_film`, kernels at work on a picture.
+- `signals`: `signal_figure`, `flip_and_slide_film`, convolution in one dimension.
 - `film`: `Film`, pictures that follow each other, written as a GIF.
 """
 
@@ -23,13 +25,18 @@ from .convolution import (
     trace_figure,
 )
 from .film import Film
+from .filters import filter_figure, filter_film
 from .graph import draw_graph
+from .signals import flip_and_slide_film, signal_figure
 from .training import filter_grid, image_grid, training_curves
 
 __all__ = [
     "Film",
     "draw_graph",
+    "filter_figure",
+    "filter_film",
     "filter_grid",
+    "flip_and_slide_film",
     "im2col_figure",
     "image_grid",
     "matrix_figure",
@@ -37,6 +44,7 @@ __all__ = [
     "parameter_growth_figure",
     "planes_figure",
     "planes_film",
+    "signal_figure",
     "sliding_window_film",
     "tied_gradient_figure",
     "trace_figure",

@@ -1,4 +1,7 @@
-"""What all pictures share: making a figure without a window, and writing it to a file."""
+"""What all pictures share: making a figure without a window, and writing it to a file.
+
+Also `numbers_of`: what a user gives to be drawn, as float64.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,11 @@ import os
 import pathlib
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from ..engine import Array, as_array
 from ..files import whole_file
+from ..tensor import Tensor
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,3 +45,13 @@ def finish(figure: Figure, path: Path | None, **options: Any) -> Figure:
         with whole_file(path) as temporary:
             figure.savefig(temporary, dpi=options.pop("dpi", 150), format=ending, **options)
     return figure
+
+
+def numbers_of(where: str, value: Any) -> Array:
+    """An array or a Tensor as a float64 array; `where` is the function and the argument.
+
+    Raises:
+        TypeError: no real numbers.
+        ValueError: sequences of uneven length.
+    """
+    return as_array(where, value.data if isinstance(value, Tensor) else value).astype(np.float64)
