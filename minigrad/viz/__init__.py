@@ -11,6 +11,7 @@ matplotlib is loaded by the first picture, not by importing minigrad.
 - `filters`: `filter_figure`, `filter_film`, kernels at work on a picture.
 - `signals`: `signal_figure`, `flip_and_slide_film`, convolution in one dimension.
 - `film`: `Film`, pictures that follow each other, written as a GIF.
+- `lab`: `conv_lab`, a page for the browser in which a convolution is moved and changed.
 """
 
 from .convolution import (
@@ -27,11 +28,13 @@ from .convolution import (
 from .film import Film
 from .filters import filter_figure, filter_film
 from .graph import draw_graph
+from .lab import conv_lab
 from .signals import flip_and_slide_film, signal_figure
 from .training import filter_grid, image_grid, training_curves
 
 __all__ = [
     "Film",
+    "conv_lab",
     "draw_graph",
     "filter_figure",
     "filter_film",
