@@ -126,6 +126,7 @@ def test_dilated_size_counts_from_first_to_last_weight(kernel, dilation):
     assert dilated_size(kernel, dilation) == cells_spanned(kernel, dilation)
 
 
+# article: F1
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [
@@ -139,6 +140,7 @@ def test_f1_padding_of_each_mode_for_kernels_1_to_7(mode, expected):
     assert [mode_padding(mode, kernel) for kernel in range(1, 8)] == expected
 
 
+# article: F1
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("kernel", range(1, 8))
 def test_f1_sums_and_differences_on_each_axis(kernel, axis):
@@ -152,6 +154,7 @@ def test_f1_sums_and_differences_on_each_axis(kernel, axis):
         assert after - before == (1 if mode == "SAME" and kernel % 2 == 0 else 0)
 
 
+# article: M1
 @given(sizes, kernels, dilations)
 def test_m1_first_full_window_overlaps_the_input_by_one_cell(size, kernel, dilation):
     """M1: FULL starts where one input cell meets the kernel, ends likewise, and misses none."""
@@ -163,6 +166,7 @@ def test_m1_first_full_window_overlaps_the_input_by_one_cell(size, kernel, dilat
     assert len(starts) == size + span - 1
 
 
+# article: M1, M2
 @pytest.mark.parametrize(
     ("mode", "numpy_mode"), [("FULL", "full"), ("VALID", "valid"), ("SAME", "same")]
 )
@@ -173,6 +177,7 @@ def test_m1_m2_sizes_are_those_of_numpy_convolve(mode, numpy_mode):
         assert output_size(size, kernel, 1, 1, *mode_padding(mode, kernel)) == expected
 
 
+# article: M1, M2, M3
 def test_m1_m2_m3_sizes_of_the_article_pictures():
     """M1, M2: a 5x5 input and a 3x3 kernel give 7x7, 3x3 and, with SAME, 5x5."""
     shapes = {
@@ -181,6 +186,7 @@ def test_m1_m2_m3_sizes_of_the_article_pictures():
     assert shapes == {"FULL": (7, 7), "VALID": (3, 3), "SAME": (5, 5)}
 
 
+# article: M2
 @given(sizes, kernels, strides, dilations)
 def test_m2_valid_is_never_larger_than_same_nor_same_than_full(size, kernel, stride, dilation):
     """M2: for every fixed n, k: VALID <= SAME <= FULL; VALID may not exist at all (B8)."""
@@ -193,6 +199,7 @@ def test_m2_valid_is_never_larger_than_same_nor_same_than_full(size, kernel, str
         assert output_size(size, kernel, stride, dilation, 0, 0) <= same
 
 
+# article: M4
 def test_m4_even_kernel_pads_bottom_and_right():
     """M4: 2x2 on 5x5 keeps 5x5, with pads (0, 1) on both axes; SciPy pads the other side."""
     padding = resolve_padding("SAME", (2, 2))
@@ -220,6 +227,7 @@ def tensorflow_same(size, kernel, stride):
     return total // 2, total - total // 2
 
 
+# article: B5
 @given(sizes, kernels, strides)
 def test_b5_same_has_the_size_of_tensorflow_at_every_stride(size, kernel, stride):
     """B5: the size is ceil(n / stride), both ways of padding."""
@@ -228,6 +236,7 @@ def test_b5_same_has_the_size_of_tensorflow_at_every_stride(size, kernel, stride
     assert ours == theirs == math.ceil(size / stride)
 
 
+# article: B5
 def test_b5_same_aligns_differently_from_tensorflow_at_stride_two():
     """B5: n=28, k=3, stride 2: (1, 1) here, (0, 1) there, reachable with explicit pads."""
     assert mode_padding("SAME", 3) == (1, 1)
@@ -237,6 +246,7 @@ def test_b5_same_aligns_differently_from_tensorflow_at_stride_two():
     assert output_shape((28, 28), (3, 3), (2, 2), explicit) == (14, 14)
 
 
+# article: B3
 @pytest.mark.parametrize("mode", ["same", "Same", "valid", "vAlId", "full", "FULL"])
 def test_b3_modes_in_any_case(mode):
     """B3: lower case was "invalid" in one of the article's functions and accepted in the other."""
@@ -245,6 +255,7 @@ def test_b3_modes_in_any_case(mode):
     assert resolve_padding(mode, (4, 3), (1, 2)) == resolve_padding(mode.upper(), (4, 3), (1, 2))
 
 
+# article: B3
 @pytest.mark.parametrize("word", ["REFLECT", "", "SAME ", "CAUSAL "])
 def test_b3_unknown_word_is_an_error_that_lists_the_words(word):
     """B3: the article prints "Invalid mode" and goes on with None."""
@@ -372,6 +383,7 @@ def test_padding_of_another_type_is_a_type_error(padding):
 # --- output sizes ---------------------------------------------------------------------------------
 
 
+# article: F2
 def test_f2_output_size_counts_windows_over_a_whole_grid():
     """F2: the floor formula is the number of window positions, and an error where there is none."""
     grid = itertools.product(range(1, 8), range(1, 5), range(1, 4), range(1, 4), (0, 1, 3), (0, 2))

@@ -51,6 +51,7 @@ def test_a_chain_is_also_dropped_without_recursion():
     assert seen() is None
 
 
+# article: L9
 def test_60_doublings():
     """One visit per node: tinynn-autograd made 2^60 calls of it."""
     x = leaf(1.0)

@@ -39,6 +39,7 @@ def test_cross_entropy_of_known_numbers():
     assert total.item() == pytest.approx(2.8152119288887608)
 
 
+# article: L8
 def test_softmax_is_of_every_row_by_itself():
     """tinynn-autograd summed over the whole batch, which no gradient check can see."""
     x = np.random.default_rng(0).standard_normal((7, 5))
@@ -72,6 +73,7 @@ def test_the_gradient_of_cross_entropy_is_softmax_minus_one_hot():
     assert abs(gradient.sum(1)).max() < 1e-16
 
 
+# article: B13
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_cross_entropy_of_logits_of_10000(dtype):
     logits = [[1e4, -1e4, 0.0], [1e4, -1e4, 0.0], [-1e4, -1e4, -1e4], [0.0, 1e4, 1e4]]

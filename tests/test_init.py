@@ -47,6 +47,7 @@ STANDARD_ERRORS = 5
 # --- fans -----------------------------------------------------------------------------------------
 
 
+# article: L1
 @pytest.mark.parametrize(
     ("shape", "expected"),
     [

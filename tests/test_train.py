@@ -102,6 +102,7 @@ def test_one_epoch_of_plain_descent_is_what_it_says_it_is() -> None:
     }
 
 
+# article: B12
 @pytest.mark.parametrize("batch_size", [1, 2, 8, 64])
 def test_mean_loss_and_gradient_agree_at_any_batch_size(batch_size: int) -> None:
     """B12: there the loss was a mean and the gradient a sum, batch size times too large."""
@@ -120,6 +121,7 @@ def test_mean_loss_and_gradient_agree_at_any_batch_size(batch_size: int) -> None
     assert (model.weight.grad.data * direction).sum() == pytest.approx(numerical, rel=1e-7)
 
 
+# article: B12
 def test_the_same_batch_over_and_over_is_the_same_step_at_any_batch_size() -> None:
     """B12 again, through fit: repeating every row changes no mean, so it changes no weight."""
     rows, labels = examples(5)

@@ -16,6 +16,7 @@ from ..tensor import Tensor
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
 
 Array = np.ndarray[Any, Any]
 
@@ -73,7 +74,7 @@ def load_image(
     return array[..., None] if array.ndim == 2 else array
 
 
-def _conversions(file: Image) -> list[str]:
+def _conversions(file: ImageFile) -> list[str]:
     """What has to be done to a file to make it one picture of 8-bit grey or RGB, in words."""
     done = []
     frames = getattr(file, "n_frames", 1)

@@ -230,6 +230,7 @@ def test_loader_refusals(make: Callable[[], Any], error: type[Exception], quoted
 # --- train_test_split -----------------------------------------------------------------------------
 
 
+# article: B14
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize(
     ("test_size", "held_out"), [(0.25, 10), (0.3, 12), (7, 7), (np.float32(0.25), 10), (1, 1)]

@@ -9,6 +9,7 @@ from models import lenet5, mlp
 from tests.equivalence.loops import PADDINGS, random_layer
 
 
+# article: C4
 def test_numbers_of_the_article(capsys):
     """Row C4: 28x28x1 -> 28x28x8 with 3x3 has 80 parameters, dense 4,923,520: 61,544 times."""
     comparison = compare_conv_dense(nn.Conv2D(1, 8, 3), (28, 28, 1))

@@ -8,6 +8,7 @@ from minigrad.equivalence import explain_padding
 from tests import oracles
 
 
+# article: M4, B5
 def test_rows_m4_and_b5():
     """n=28, k=3, s=2: TensorFlow pads (0, 1), the article (1, 1); an even kernel pads (0, 1)."""
     strided = explain_padding(28, 3, stride=2, show=False)

@@ -41,6 +41,7 @@ def some_layers(seed=0):
 # --- the article's example ------------------------------------------------------------------------
 
 
+# article: E6, E7
 def test_article_example():
     """Rows E6 and E7: the kernel matrix as printed, and its answer."""
     kernel = mg.Tensor(ARTICLE_KERNEL.reshape(2, 2, 1, 1))
@@ -65,6 +66,7 @@ def test_article_example():
     )
 
 
+# article: F5, C8, B16
 @pytest.mark.parametrize(
     ("height_width", "columns", "zeros"), [(55, 9_747, "99.72"), (220, 147_852, "99.98")]
 )
@@ -121,6 +123,7 @@ def test_triplets_are_the_cells_of_the_map():
         assert len(triplets) == len(rows)
 
 
+# article: C2
 def test_sparse_connectivity():
     """Row C2: an output cell sees kh*kw*C/groups cells, fewer where its window meets padding.
 
@@ -134,6 +137,7 @@ def test_sparse_connectivity():
     assert (seen[:, 6] < 5 * 2 * 3).all()
 
 
+# article: C3
 @pytest.mark.parametrize("groups", [1, 2])
 def test_parameter_sharing(groups):
     """Row C3: kh*kw*C/groups*F distinct parameters, and cells of one index hold one number."""
@@ -149,6 +153,7 @@ def test_parameter_sharing(groups):
     assert (matrix[index_map == -1] == 0).all()
 
 
+# article: I6
 def test_full_uses_every_input_cell_equally():
     """Identity 6 in the matrix: kh*kw uses per cell and filter under FULL, one at VALID corners."""
     full = conv_index_map((5, 7, 2), (3, 4, 2, 6), padding="FULL")
@@ -157,6 +162,7 @@ def test_full_uses_every_input_cell_equally():
     assert (valid.reshape(5, 7, 2)[[0, 0, -1, -1], [0, -1, 0, -1]] == 6).all()
 
 
+# article: I7
 def test_cells_that_no_window_reaches_are_empty_rows():
     """Identity 7 in the matrix: rows 2 and 5 of 6 lie between windows or behind the last one."""
     index_map = conv_index_map((6, 7, 1), (2, 1, 1, 4), stride=(3, 4), padding="VALID")

@@ -48,6 +48,7 @@ def dense_with(weight, bias=None):
 # --- the same function ----------------------------------------------------------------------------
 
 
+# article: C1, C5
 @pytest.mark.parametrize("kind", PADDINGS)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-5)])
 def test_all_levels_compute_the_same(kind, dtype, tolerance):
@@ -196,6 +197,7 @@ def test_nearest_conv_against_least_squares(kind):
     assert relative_error(conv.bias.data, by_filter.mean(axis=(0, 1))) < 1e-12
 
 
+# article: C5
 def test_a_random_dense_layer_is_no_convolution():
     """Row C5a: hardly any of it is. In expectation the share is sqrt(parameters / cells)."""
     rng = np.random.default_rng(6)

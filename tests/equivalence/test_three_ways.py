@@ -40,6 +40,7 @@ def with_sparse_matrix(layer, x, kernel):
 WAYS = (with_im2col, with_matrix, with_sparse_matrix)
 
 
+# article: C6, F12
 @pytest.mark.parametrize("kind", PADDINGS)
 def test_random_layers(kind):
     rng = np.random.default_rng(PADDINGS.index(kind))
@@ -108,6 +109,7 @@ def test_the_random_layers_are_what_they_claim_to_be():
     assert sum(len({*layer.pads[0], *layer.pads[1]}) == 4 for layer in layers) > 40
 
 
+# article: I1, I2, I3
 @pytest.mark.parametrize("kind", PADDINGS)
 def test_identities_1_to_3(kind):
     """Output M x, input gradient M^T g, kernel gradient the dense gradient g x^T over tied cells.
@@ -131,6 +133,7 @@ def test_identities_1_to_3(kind):
     assert relative_error(tied.data, to_kernel(layer, x[None], g[None])) < FIRST_ORDER
 
 
+# article: I3
 def test_the_engine_ties_the_gradient_of_a_dense_layer():
     """Identity 3 on the graph: the matrix's gradient is Dense's, the kernel's its tied sum."""
     rng = np.random.default_rng(8)
@@ -146,6 +149,7 @@ def test_the_engine_ties_the_gradient_of_a_dense_layer():
     assert relative_error(of_kernel.data, tied.data) == 0
 
 
+# article: C1
 def test_superposition():
     """Row C1: convolution is a linear map."""
     rng = np.random.default_rng(9)

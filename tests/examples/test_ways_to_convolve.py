@@ -124,15 +124,6 @@ def test_the_matrix_is_counted(capsys):
     ) in capsys.readouterr().out
 
 
-# article: C8
-def test_the_matrix_of_the_article_has_columns_for_padding():
-    """A quarter of its image, 55 x 55, padded: 3,025 x 9,747, of which 99.72 % are zeros."""
-    small = prepare("test", np.ones((57, 57, 3)), np.ones((3, 3, 3)), 1, "VALID")
-    matrix = ways_to_convolve.layer_matrix(small)
-    assert matrix.shape == (9_747, 3_025)
-    assert round(100 * (1 - len(matrix.triplets) / (9_747 * 3_025)), 2) == 99.72
-
-
 def test_numbers_held_are_the_sizes_of_arrays():
     given = prepare("test", np.ones((7, 6, 2)), np.ones((2, 3, 2)), (2, 1), "SAME")
     padded = np.pad(given.inputs, ((0, 1), (1, 1), (0, 0)))

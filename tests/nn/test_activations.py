@@ -43,6 +43,7 @@ def away_from_zero(*shape: int) -> np.ndarray:
     return rng.uniform(0.1, 3.0, shape) * rng.choice([-1, 1], shape)
 
 
+# article: L12
 @each_function
 def test_values(layer: nn.Module, function: Callable[[float], float]) -> None:
     x = away_from_zero(3, 5, 2)
@@ -53,6 +54,7 @@ def test_values(layer: nn.Module, function: Callable[[float], float]) -> None:
         assert out[position] == pytest.approx(expected, rel=1e-14, abs=1e-15)
 
 
+# article: L2
 @each_function
 def test_derivatives_to_second_order(layer: nn.Module, function: Any) -> None:
     check_derivatives(layer, [away_from_zero(3, 5)], order=2)
@@ -85,6 +87,7 @@ def test_softmax_along_an_axis_that_is_not_there() -> None:
         nn.Softmax(2)(Tensor([[1.0, 2.0]]))
 
 
+# article: L3
 def test_activations_hold_no_tensors() -> None:
     for layer, _ in [*CELL_BY_CELL, (nn.Softmax(), None)]:
         assert layer.state_dict() == {}

@@ -89,6 +89,7 @@ def test_dense_attributes() -> None:
 # --- Conv2D ---------------------------------------------------------------------------------------
 
 
+# article: L7
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("dilation", [(1, 1), (2, 3)])
 def test_conv2d_against_loops(groups: int, dilation: tuple[int, int]) -> None:

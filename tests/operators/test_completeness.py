@@ -170,6 +170,7 @@ def test_cases_exercise_the_operator_they_name():
                 assert catalogue_name(module, out.node.primitive.name) == name
 
 
+# article: L7
 def test_differentiable_operators_have_a_gradient_check():
     """A case of order 0 is no check of a rule, unless another one of the operator is."""
     checked = {name for case in CASES if case.order > 0 for name in case.functions}

@@ -79,6 +79,7 @@ def of_library(keywords):
     return {("padding" if name == "pads" else name): value for name, value in keywords.items()}
 
 
+# article: F12
 @given(convolutions())
 @settings(max_examples=150)
 def test_conv2d_and_its_gradients(drawn):
@@ -205,6 +206,7 @@ SHAPES = [  # image, kernel, stride: nothing square
 ]
 
 
+# article: F3
 @pytest.mark.parametrize(("image", "kernel_size", "stride"), SHAPES)
 @pytest.mark.parametrize("mode", MODES)
 def test_F3_convolution_equals_loops_in_every_mode(mode, image, kernel_size, stride):
@@ -214,6 +216,7 @@ def test_F3_convolution_equals_loops_in_every_mode(mode, image, kernel_size, str
         assert_close(F.conv2d(x, kernel, stride=stride, padding=spelling).data, expected)
 
 
+# article: F4
 @pytest.mark.parametrize(("image", "kernel_size", "stride"), SHAPES)
 @pytest.mark.parametrize("mode", MODES)
 def test_F4_convolution_is_im2col_and_one_matmul(mode, image, kernel_size, stride):
@@ -230,6 +233,7 @@ def in_one_row(line, weights, mode):
     return F.conv2d(x, np.asarray(weights, float).reshape(1, -1, 1, 1), padding=mode).data.ravel()
 
 
+# article: M1
 @pytest.mark.parametrize("k", [1, 2, 3, 4, 7])
 def test_M1_FULL_starts_where_one_cell_overlaps(k):
     line, weights = numbers(11), numbers(k, seed=1)
@@ -239,6 +243,7 @@ def test_M1_FULL_starts_where_one_cell_overlaps(k):
     assert F.conv2d(numbers(1, 5, 5, 1), numbers(3, 3, 1, 1), padding="FULL").shape == (1, 7, 7, 1)
 
 
+# article: M2
 @pytest.mark.parametrize("k", [1, 2, 3, 4, 7])
 def test_M2_VALID_is_where_the_whole_kernel_overlaps(k):
     line, weights = numbers(11), numbers(k, seed=1)
@@ -253,6 +258,7 @@ def test_M2_VALID_is_where_the_whole_kernel_overlaps(k):
     assert_close(full[first : first + 11], same)
 
 
+# article: M3
 @pytest.mark.parametrize("kernel_size", [(3, 5), (5, 3), (1, 3), (2, 4), (7, 1)])
 def test_M3_SAME_keeps_the_size_and_begins_at_the_kernels_centre(kernel_size):
     x = mg.Tensor(numbers(1, 8, 9, 1), requires_grad=True)
@@ -263,6 +269,7 @@ def test_M3_SAME_keeps_the_size_and_begins_at_the_kernels_centre(kernel_size):
     assert first_cell == kernel[(kernel_size[0] - 1) // 2, (kernel_size[1] - 1) // 2, 0, 0]
 
 
+# article: M4
 def test_M4_SAME_of_an_even_kernel_pads_at_the_end():
     assert in_one_row([0, 1, 2, 3, 4], [1, 10], "SAME").tolist() == [10, 21, 32, 43, 4]
     x, kernel = numbers(1, 5, 5, 1), numbers(2, 2, 1, 1)
@@ -271,6 +278,7 @@ def test_M4_SAME_of_an_even_kernel_pads_at_the_end():
     np.testing.assert_array_equal(same, F.conv2d(x, kernel, padding=((0, 1), (0, 1))).data)
 
 
+# article: E6
 def test_E6_the_worked_example_in_every_way():
     x = np.array([[43, 16, 78], [34, 76, 95], [35, 8, 46.0]]).reshape(1, 3, 3, 1)
     kernel = np.array([[4, 6], [7, 9.0]]).reshape(2, 2, 1, 1)
@@ -297,6 +305,7 @@ def layer_with(kernel, **arguments):
 # --- the article's bugs ---------------------------------------------------------------------------
 
 
+# article: B1
 def test_B1_every_mode_does_what_it_says():
     """The article's conv computed SAME whatever it was asked for."""
     x, kernel = numbers(1, 5, 5, 1), numbers(3, 3, 1, 1)
@@ -309,6 +318,7 @@ def test_B1_every_mode_does_what_it_says():
     assert_close(out, oracles.conv2d(x, kernel, (2, 2), ((1, 1), (1, 1))))
 
 
+# article: B2, B2a, B2b, B2c
 @pytest.mark.parametrize(
     ("row", "image", "kernel_size", "mode", "expected"),
     [
@@ -331,6 +341,7 @@ def test_B2_kernels_that_are_not_square(row, image, kernel_size, mode, expected)
     assert_close(out, oracles.conv2d(x, kernel, (1, 1), pads_of(mode, kernel_size)))
 
 
+# article: B3
 @pytest.mark.parametrize(
     "call",
     [
@@ -345,6 +356,7 @@ def test_B3_an_unknown_mode_is_refused(call):
         call()
 
 
+# article: B6
 def test_B6_channels_that_do_not_match_are_refused():
     """One kernel channel on three image channels: conv broadcast, conv_matmul raised."""
     with pytest.raises(ValueError) as error:
@@ -355,6 +367,7 @@ def test_B6_channels_that_do_not_match_are_refused():
     )
 
 
+# article: B7
 def test_B7_grey_and_RGBA_images():
     with pytest.raises(ValueError, match=r"conv2d: x of shape \(5, 6\) has 2 axes; images are \(N"):
         F.conv2d(np.ones((5, 6)), np.ones((3, 2, 1, 1)))
@@ -364,6 +377,7 @@ def test_B7_grey_and_RGBA_images():
         F.conv2d(np.ones((1, 5, 6, 4)), np.ones((3, 2, 3, 1)))
 
 
+# article: B8
 def test_B8_a_kernel_larger_than_the_input():
     """The article's conv returned numbers. The error quotes all that is in the formula."""
     for call in (
@@ -377,6 +391,7 @@ def test_B8_a_kernel_larger_than_the_input():
 # --- identities of the article --------------------------------------------------------------------
 
 
+# article: I4
 def test_identity_4_the_adjoint_of_VALID_is_a_FULL_true_convolution():
     x = mg.Tensor(numbers(2, 6, 9, 3), requires_grad=True)
     kernel = numbers(2, 4, 3, 5, seed=1)
@@ -386,6 +401,7 @@ def test_identity_4_the_adjoint_of_VALID_is_a_FULL_true_convolution():
     assert_close(mg.grad(out, x, g).data, F.conv2d(g, flipped, padding="FULL").data)
 
 
+# article: I5
 def test_identity_5_the_kernel_gradient_is_a_VALID_correlation():
     x, kernel = numbers(2, 6, 9, 3), mg.Tensor(numbers(2, 4, 3, 5), requires_grad=True)
     out = F.conv2d(x, kernel, padding="VALID")
@@ -402,6 +418,7 @@ def uses(mode, height, width, kernel_size, stride=(1, 1)):
     return mg.grad(out.sum(), x).data[0, :, :, 0]
 
 
+# article: I6
 def test_identity_6_FULL_uses_every_cell_alike():
     np.testing.assert_array_equal(uses("FULL", 5, 8, (2, 3)), np.full((5, 8), 6))
     valid = uses("VALID", 5, 8, (2, 3))
@@ -409,6 +426,7 @@ def test_identity_6_FULL_uses_every_cell_alike():
     assert valid.max() == 6
 
 
+# article: I7
 def test_identity_7_cells_behind_the_last_window_have_no_gradient():
     reached = uses("VALID", 8, 9, (2, 3), stride=(4, 5))
     assert not reached[6:].any()
@@ -552,6 +570,7 @@ def test_ties_go_to_the_first_cell_in_row_major_order():
     assert gradient.tolist() == [[0, 0, 1], [0, 0, 0]]
 
 
+# article: L4
 def test_padding_never_wins():
     """tinynn padded with zeros: a frame of 0 around images of -1."""
     x = mg.Tensor(np.full((1, 3, 4, 1), -1.0), requires_grad=True)
@@ -633,6 +652,7 @@ def test_SAME_with_a_dilation_per_axis():
     assert_close(out, oracles.conv2d(x, kernel, (1, 1), ((2, 2), (2, 3)), (2, 5)))
 
 
+# article: L6
 def test_a_layer_serves_inputs_of_any_size():
     """tinynn: the padding of the first input was kept for all others."""
     layer = nn.Conv2D(2, 3, (3, 2), stride=(2, 3)).astype(np.float64)

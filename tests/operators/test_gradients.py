@@ -73,6 +73,7 @@ def test_conventions_at_corners():
     assert gradient_at(lambda x: x.sign() + x.floor(), [0.0, 1.0]) == [[0, 0]]
 
 
+# article: L11
 def test_ties_share_evenly():
     assert gradient_at(lambda x, y: x.maximum(y), [1.0, 2.0], [1.0, 0.0]) == [[0.5, 1], [0.5, 0]]
     assert gradient_at(lambda x, y: x.minimum(y), [1.0, 2.0], [1.0, 0.0]) == [[0.5, 0], [0.5, 1]]
@@ -113,6 +114,7 @@ def test_powers_at_zero():
     assert gradient_at(lambda x: x**1, [0.0, 2.0]) == [[1, 1]]
 
 
+# article: L10
 def test_repeated_indices_add_up():
     """tinynn's index lost all but one."""
     assert gradient_at(lambda x: x[[0, 0, 1]], [5.0, 6.0, 7.0]) == [[2, 1, 0]]
