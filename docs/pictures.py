@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import numpy as np
 
 from examples import cut_the_ties as ties
+from minigrad import functional as F
 from minigrad import nn, viz
 from minigrad.text import readable_bytes, table
 
@@ -50,6 +51,19 @@ def picture(ending: str, among: dict[str, Draw] = PICTURES) -> Callable[[Draw], 
 
 
 # --- the pictures, by name ------------------------------------------------------------------------
+
+
+@picture("png")
+def adjoint_pairs(path: Path) -> None:
+    """Linear operators that move, repeat or drop cells, and the way back of each."""
+    pairs = [
+        ("transpose", "transpose", lambda x: x.T, [[5, 2, 7], [4, 1, 3]]),
+        ("broadcast_to", "sum_to", lambda x: x.broadcast_to((3, 2)), [5, 2]),
+        ("pad", "crop", lambda x: x.pad(((1, 2),)), [5, 2, 7]),
+        ("x[[0, 0, 2]]", "scatter_add", lambda x: x[np.array([0, 0, 2])], [5, 2, 7]),
+        ("im2col", "col2im", lambda x: F.im2col(x, (1, 2)), np.reshape([5, 2, 7, 4], (1, 1, 4, 1))),
+    ]
+    viz.adjoint_figure(pairs, path)
 
 
 @picture("png", among=EXPERIMENTS)

@@ -10,10 +10,12 @@ matplotlib is loaded by the first picture, not by importing minigrad.
   `sliding_window_film`, the arithmetic of every window.
 - `filters`: `filter_figure`, `filter_film`, kernels at work on a picture.
 - `signals`: `signal_figure`, `flip_and_slide_film`, convolution in one dimension.
+- `adjoints`: `adjoint_figure`, linear operators and their gradients as arrows between cells.
 - `film`: `Film`, pictures that follow each other, written as a GIF.
 - `lab`: `conv_lab`, a page for the browser in which a convolution is moved and changed.
 """
 
+from .adjoints import adjoint_figure
 from .convolution import (
     im2col_figure,
     matrix_figure,
@@ -34,6 +36,7 @@ from .training import filter_grid, image_grid, training_curves
 
 __all__ = [
     "Film",
+    "adjoint_figure",
     "conv_lab",
     "draw_graph",
     "filter_figure",
