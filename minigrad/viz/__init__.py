@@ -7,7 +7,8 @@ matplotlib is loaded by the first picture, not by importing minigrad.
 - `convolution`: `matrix_figure`, `im2col_figure`, `trace_figure`, `tied_gradient_figure`,
   `parameter_growth_figure`, a convolution as a sparse, shared dense layer; `planes_figure`,
   `planes_film`, `modes_figure`, a convolution in space;
-  `sliding_window_film`, the arithmetic of every window.
+  `sliding_window_film`, `input_gradient_film`, `full_flip_film`, `kernel_gradient_film`, window by
+  window, forward and backward.
 - `filters`: `filter_figure`, `filter_film`, kernels at work on a picture.
 - `signals`: `signal_figure`, `flip_and_slide_film`, convolution in one dimension.
 - `adjoints`: `adjoint_figure`, linear operators and their gradients as arrows between cells.
@@ -17,7 +18,10 @@ matplotlib is loaded by the first picture, not by importing minigrad.
 
 from .adjoints import adjoint_figure
 from .convolution import (
+    full_flip_film,
     im2col_figure,
+    input_gradient_film,
+    kernel_gradient_film,
     matrix_figure,
     modes_figure,
     parameter_growth_figure,
@@ -43,8 +47,11 @@ __all__ = [
     "filter_film",
     "filter_grid",
     "flip_and_slide_film",
+    "full_flip_film",
     "im2col_figure",
     "image_grid",
+    "input_gradient_film",
+    "kernel_gradient_film",
     "matrix_figure",
     "modes_figure",
     "parameter_growth_figure",

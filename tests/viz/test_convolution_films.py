@@ -1,11 +1,13 @@
 """The films of convolutions, read back frame by frame and compared with plain loops."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import minigrad as mg
 from minigrad import nn, viz
 from minigrad.viz.cells import BLANK, ZERO
 
@@ -21,6 +23,10 @@ CASES = {
     ),
     "dilation": ({"kernel_size": (3, 2), "dilation": (1, 2), "padding": "SAME"}, (4, 5)),
     "full": ({"kernel_size": (2, 3), "padding": "FULL", "bias": False}, (2, 4)),
+    "wide padding": (
+        {"kernel_size": (1, 2), "stride": (1, 2), "padding": ((2, 1), (0, 3))},
+        (2, 3),
+    ),
     "gaps": ({"kernel_size": (1, 2), "stride": (2, 3), "padding": "VALID"}, (4, 5)),
     "channels": (
         {"in_channels": 2, "out_channels": 3, "kernel_size": (2, 1), "stride": (1, 2)},
@@ -85,6 +91,14 @@ def positions(conv, shape):
     ]
 
 
+def taps_of(conv):
+    """Row and column of every weight in the window, and in the kernel."""
+    return {
+        (a * conv.dilation[0], b * conv.dilation[1]): (a, b)
+        for a, b in itertools.product(*map(range, conv.kernel_size))
+    }
+
+
 def channels_of(conv, f):
     group_channels = conv.in_channels // conv.groups
     first = f // (conv.out_channels // conv.groups) * group_channels
@@ -147,18 +161,14 @@ def test_every_frame_of_a_sliding_window(name):
     if conv.bias is not None:
         output = output + conv.bias.data
     rows, columns = positions(conv, shape)
-    kh, kw = conv.kernel_size
-    taps = [
-        (a * conv.dilation[0], b * conv.dilation[1], a, b)
-        for a, b in itertools.product(range(kh), range(kw))
-    ]
-    reached = {(i + a, j + b) for i in rows for j in columns for a, b, _, _ in taps}
+    taps = taps_of(conv)
+    reached = {(i + a, j + b) for i in rows for j in columns for a, b in taps}
     all_cells = set(itertools.product(*map(range, padded.shape[:2])))
     cells = list(itertools.product(range(conv.out_channels), range(len(rows)), range(len(columns))))
     assert len(film) == len(cells)
     for frame_number, (figure, (f, i, j)) in enumerate(zip(film, cells, strict=True)):
         inputs = planes(figure, "input", shape[2])
-        window = {(rows[i] + a, columns[j] + b): (ka, kb) for a, b, ka, kb in taps}
+        window = {(rows[i] + a, columns[j] + b): tap for (a, b), tap in taps.items()}
         seen = channels_of(conv, f)
         weights = planes(figure, "weights", len(seen))
         products = planes(figure, "products", len(seen))
@@ -192,27 +202,32 @@ def test_every_frame_of_a_sliding_window(name):
         picked = np.stack([padded[cell] for cell in window])[:, seen.start : seen.stop]
         bias = None if conv.bias is None else conv.bias.data[f]
         check_sum(
-            formula(figure), picked, conv.kernel.data[..., f].reshape(kh * kw, len(seen)), bias
+            formula(figure), picked, conv.kernel.data[..., f].reshape(len(taps), len(seen)), bias
         )
         assert formula(figure).startswith(f"output[{i},{j}]")
         assert ("crossed out" in said(figure)) == (reached != all_cells)
-        assert ("Grey cells of the input are padding" in said(figure)) == (not inside.all())
+        assert ("Grey cells are padding" in said(figure)) == (not inside.all())
     np.testing.assert_allclose(conv(image[None].astype(float)).data[0], output)
 
 
-def test_nothing_moves(tmp_path):
+def assert_still(film):
     """Frames have one size, and every grid stays where it is, however long the formulas are."""
-    conv, shape, image = case("channels")
-    image = image * 10 ** np.arange(image.size).reshape(shape)[::-1]  # short and long numbers
     places = set()
-    for figure in viz.sliding_window_film(conv, shape, image=image):
+    for figure in film:
         grids = [
-            (image_.get_gid(), *np.round(image_.get_extent(), 6))
-            for image_ in figure.axes[0].images
+            (picture.get_gid(), *np.round(picture.get_extent(), 6))
+            for picture in figure.axes[0].images
         ]
         limits = np.round([*figure.axes[0].get_xlim(), *figure.axes[0].get_ylim()], 6)
         places.add((*figure.get_size_inches(), *limits, *grids))
     assert len(places) == 1
+
+
+def test_nothing_moves():
+    conv, shape, image = case("channels")
+    assert_still(
+        viz.sliding_window_film(conv, shape, image=image * 10 ** np.arange(12).reshape(shape)[::-1])
+    )
 
 
 def test_formulas_stay_inside_the_picture():
@@ -290,3 +305,236 @@ def test_modes_of_a_3x3_kernel_on_a_5x5_image(mode, side, overlap, on_first_inpu
     np.testing.assert_array_equal(
         image.colours[pad, pad], weights.colours[on_first_input], strict=True
     )
+
+
+# --- backward -------------------------------------------------------------------------------------
+
+
+def gradients(conv, image, gradient):
+    """What the library derives: of the input and of the kernel."""
+    x = mg.Tensor(image.astype(np.float64)[None], requires_grad=True)
+    to_input, to_kernel = mg.grad(conv(x), [x, conv.kernel], gradient[None])
+    return to_input.data[0], to_kernel.data
+
+
+def backward_case(name):
+    """A layer, the shape of an image, an image, and a gradient of the output without zeros."""
+    conv, shape, image = case(name)
+    size = [len(starts) for starts in positions(conv, shape)]
+    rng = np.random.default_rng(len(name))
+    gradient = rng.integers(1, 5, (*size, conv.out_channels)) * rng.choice(
+        [-1.0, 1.0], (*size, conv.out_channels)
+    )
+    return conv, shape, image, gradient
+
+
+# article: I2, I7
+@pytest.mark.parametrize("name", CASES)
+def test_every_frame_of_the_input_gradient(name):
+    """The running sums are those of the matrix of the padded image, column after column."""
+    conv, shape, image, g = backward_case(name)
+    film = viz.input_gradient_film(conv, shape, gradient=g)
+    pads = pads_of(conv)
+    inside = np.pad(np.ones(shape, bool), (*pads, (0, 0)))
+    matrix = oracles.conv_matrix(
+        conv.kernel.data, inside.shape, conv.stride, oracles.NO_PADS, conv.dilation, conv.groups
+    ).reshape(-1, *g.shape)
+    rows, columns = positions(conv, shape)
+    cells = list(itertools.product(range(g.shape[2]), range(g.shape[0]), range(g.shape[1])))
+    assert len(film) == len(cells)
+    reached = np.zeros(inside.shape[:2], bool)
+    for i, j, (a, b) in itertools.product(rows, columns, taps_of(conv)):
+        reached[i + a, j + b] = True
+    sums = np.zeros(inside.shape)
+    touched = np.zeros(inside.shape, bool)
+    for figure, (f, i, j) in zip(film, cells, strict=True):
+        before = sums.copy()
+        sums += (matrix[:, i, j, f] * g[i, j, f]).reshape(sums.shape)
+        window = {(rows[i] + a, columns[j] + b): tap for (a, b), tap in taps_of(conv).items()}
+        seen = channels_of(conv, f)
+        weights, products = (planes(figure, part, len(seen)) for part in ("weights", "products"))
+        additions = []
+        for channel, read in enumerate(planes(figure, "dX", shape[2])):
+            np.testing.assert_array_equal(read.numbers, sums[..., channel])
+            lit = window if channel in seen else {}
+            for cell, tap in lit.items():
+                touched[(*cell, channel)] = True
+                slice_ = channel - seen[0]
+                weight = conv.kernel.data[(*tap, slice_, f)]
+                assert weights[slice_].numbers[tap] == weight
+                assert products[slice_].numbers[tap] == weight * g[i, j, f]
+                for part in (weights, products):
+                    np.testing.assert_array_equal(read.colours[cell], part[slice_].colours[tap])
+                old, new = before[(*cell, channel)], sums[(*cell, channel)]
+                additions.append((old, g[i, j, f], weight, new))
+            for cell in set(np.ndindex(*read.colours.shape[:2])) - set(lit):
+                colour = BLANK if inside[(*cell, channel)] else ZERO
+                np.testing.assert_allclose(read.colours[cell], colour)
+            assert len(read.frames) == (channel in seen)
+            assert crossed_out(figure, read, f"dX[{channel}]") == {
+                tuple(cell) for cell in np.argwhere(~reached).tolist()
+            }
+        for plane, read in enumerate(planes(figure, "g", g.shape[2])):
+            np.testing.assert_array_equal(read.numbers, g[..., plane])
+            assert read.frames == ([(i, j, 1, 1)] if plane == f else [])
+        start, sums_written = formula(figure).split(" into dX: ")
+        assert start.startswith(f"g[{i},{j}]")
+        assert float(start.split(" = ")[1]) == g[i, j, f]
+        assert sorted(additions) == sorted(
+            tuple(number(part) for part in re.fullmatch(r"(.+) \+ (.+)·(.+) = (.+)", text).groups())
+            for text in sums_written.split(", ")
+        )
+    expected, _ = gradients(conv, image, g)
+    (top, _), (left, _) = pads
+    final = sums[top : top + shape[0], left : left + shape[1]]
+    np.testing.assert_allclose(expected, final, atol=1e-12)
+    np.testing.assert_array_equal(
+        expected[~reached[top : top + shape[0], left : left + shape[1]]], 0
+    )
+    assert ("their gradient stays 0" in said(figure)) == (not reached.all())
+
+
+# article: I4
+@pytest.mark.parametrize("name", CASES)
+def test_every_frame_of_the_turned_kernel(name):
+    """Every cell of dX sums the gradients of where it went, times the weights that it met."""
+    conv, shape, image, g = backward_case(name)
+    film = viz.full_flip_film(conv, shape, gradient=g)
+    (top, _), (left, _) = pads_of(conv)
+    expected, _ = gradients(conv, image, g)
+    group_filters = conv.out_channels // conv.groups
+    group_channels = conv.in_channels // conv.groups
+    cells = list(itertools.product(range(shape[2]), range(shape[0]), range(shape[1])))
+    assert len(film) == len(cells)
+    for place, (figure, (c, row, column)) in enumerate(zip(film, cells, strict=True)):
+        filters = range(
+            c // group_channels * group_filters, (c // group_channels + 1) * group_filters
+        )
+        met = [
+            (g[i, j, f], conv.kernel.data[*tap, c % group_channels, f])
+            for (a, b), tap in taps_of(conv).items()
+            for i, j, f in itertools.product(range(g.shape[0]), range(g.shape[1]), filters)
+            if i * conv.stride[0] + a - top == row and j * conv.stride[1] + b - left == column
+        ]
+        label, terms, total = formula(figure).split(" = ")
+        assert label.startswith(f"dX[{row},{column}]")
+        factors = [tuple(map(number, term.split("·"))) for term in terms.split(" + ")]
+        assert len(factors) == np.prod(conv.kernel_size) * len(filters)
+        assert sorted(pair for pair in factors if pair[0] != 0) == sorted(met)
+        assert float(total) == expected[row, column, c]
+        kernel = planes(figure, "weights", len(filters))
+        products = planes(figure, "products", len(filters))
+        spread = planes(figure, "g", g.shape[2])
+        for plane, f in enumerate(filters):
+            turned = np.rot90(conv.kernel.data[:, :, c % group_channels, f], 2)
+            np.testing.assert_array_equal(kernel[plane].numbers, turned)
+            for (a, b), tap in taps_of(conv).items():
+                cell = (row + a, column + b)
+                np.testing.assert_array_equal(
+                    spread[f].colours[cell], kernel[plane].colours[tap], strict=True
+                )
+                assert products[plane].numbers[tap] == spread[f].numbers[cell] * turned[tap]
+        assert [len(read.frames) for read in spread] == [
+            int(f in filters) for f in range(conv.out_channels)
+        ]
+        for channel, read in enumerate(planes(figure, "dX", shape[2])):
+            assert read.frames == ([(row, column, 1, 1)] if channel == c else [])
+            for other in np.ndindex(*shape[:2]):
+                filled = cells.index((channel, *other)) <= place
+                assert read.texts[other] == (f"{expected[*other, channel]:.0f}" if filled else "")
+
+
+# article: I4
+def test_the_turned_kernel_of_a_valid_layer_is_a_full_convolution():
+    conv, shape, _, g = backward_case("valid")
+    film = viz.full_flip_film(conv, shape, gradient=g)
+    figure = film.frame(-1)
+    kh, kw = conv.kernel_size
+    (spread,) = planes(figure, "g", 1)
+    full = np.pad(g[..., 0], ((kh - 1, kh - 1), (kw - 1, kw - 1)))
+    np.testing.assert_array_equal(spread.numbers, full)
+    assert "those of FULL padding. Each" in said(figure)
+    (last,) = planes(viz.input_gradient_film(conv, shape, gradient=g).frame(-1), "dX", 1)
+    np.testing.assert_array_equal(planes(figure, "dX", 1)[0].numbers, last.numbers)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("uneven stride", "less the layer's own padding; between its cells are as many as"),
+        ("wide padding", "Cells of g whose window saw nothing but padding are left out"),
+    ],
+)
+def test_where_the_zeros_come_from(name, sentence):
+    conv, shape, _, g = backward_case(name)
+    assert sentence in said(viz.full_flip_film(conv, shape, gradient=g).frame(0))
+
+
+# article: I3, I5
+@pytest.mark.parametrize("name", CASES)
+def test_every_frame_of_the_kernel_gradient(name):
+    """The window are the cells that met the weight; each times the gradient of where it went."""
+    conv, shape, image, g = backward_case(name)
+    film = viz.kernel_gradient_film(conv, shape, image=image, gradient=g)
+    padded = np.pad(image, (*pads_of(conv), (0, 0)))
+    _, expected = gradients(conv, image, g)
+    rows, columns = positions(conv, shape)
+    kh, kw, channels, filters = conv.kernel.shape
+    weights = list(itertools.product(range(filters), range(channels), range(kh), range(kw)))
+    assert len(film) == len(weights)
+    for place, (figure, (f, c, a, b)) in enumerate(zip(film, weights, strict=True)):
+        channel = channels_of(conv, f)[c]
+        tied = {
+            (i + a * conv.dilation[0], j + b * conv.dilation[1]): (m, n)
+            for (m, i), (n, j) in itertools.product(enumerate(rows), enumerate(columns))
+        }
+        targets = planes(figure, "dK", channels * filters)
+        target = targets[f * channels + c]
+        assert target.frames == [(a, b, 1, 1)]
+        (gradient,), (products,) = planes(figure, "weights", 1), planes(figure, "products", 1)
+        np.testing.assert_array_equal(gradient.numbers, g[..., f])
+        inputs = planes(figure, "input", shape[2])
+        assert [len(read.frames) for read in inputs] == [
+            int(plane == channel) for plane in range(shape[2])
+        ]
+        for plane, read in enumerate(inputs):
+            np.testing.assert_array_equal(read.numbers, padded[..., plane])
+            assert colourful(read) == (set(tied) if plane == channel else set())
+        for cell, output in tied.items():
+            np.testing.assert_array_equal(
+                inputs[channel].colours[cell], target.colours[a, b], strict=True
+            )
+            assert products.numbers[output] == padded[(*cell, channel)] * g[(*output, f)]
+        assert formula(figure).startswith(f"dK[{a},{b}]")
+        check_sum(
+            formula(figure),
+            np.array([padded[(*cell, channel)] for cell in tied]),
+            np.array([g[(*output, f)] for output in tied.values()]),
+        )
+        for earlier, (filter_, slice_, m, n) in enumerate(weights):
+            text = f"{expected[m, n, slice_, filter_]:.0f}" if earlier <= place else ""
+            assert targets[filter_ * channels + slice_].texts[m, n] == text
+
+
+@pytest.mark.parametrize(
+    "draw", [viz.input_gradient_film, viz.full_flip_film, viz.kernel_gradient_film]
+)
+def test_nothing_moves_on_the_way_back(draw):
+    conv, shape, _, g = backward_case("channels")
+    scale = 10.0 ** np.arange(g.size).reshape(g.shape)
+    assert_still(draw(conv, shape, gradient=g * scale))
+
+
+@pytest.mark.parametrize("name", ["input_gradient_film", "full_flip_film", "kernel_gradient_film"])
+def test_arguments_on_the_way_back(name, tmp_path):
+    draw = getattr(viz, name)
+    conv, shape, _, g = backward_case("valid")
+    with pytest.raises(ValueError, match=rf"{name}: gradient of shape \(2, 3, 1\) must have shape"):
+        draw(conv, shape, gradient=np.ones((2, 3, 1)))
+    with pytest.raises(ValueError, match=rf"{name}: a film is written as .gif, not as"):
+        draw(conv, shape, tmp_path / "film.png")
+    with pytest.raises(ValueError, match=rf"{name}: a frame has \d+ rows; at most 24"):
+        draw(conv, (27, 3, 1))
+    draw(conv, shape, tmp_path / "film.gif", gradient=g)
+    with Image.open(tmp_path / "film.gif") as file:
+        assert file.n_frames == len(draw(conv, shape))

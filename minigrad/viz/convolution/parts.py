@@ -148,6 +148,11 @@ class Subject:
         kh, kw, channels, filters = self.geometry.kernel_shape
         return parameter_colours(kh * kw * channels, filters).reshape(-1, 3)
 
+    @property
+    def kernel_colours(self) -> Array:
+        """The same in the shape of the kernel, (kh, kw, C / groups, F, 3)."""
+        return self.colours.reshape(*self.geometry.kernel_shape, 3)
+
     @cached_property
     def index_map(self) -> Array:
         """Which parameter is in which cell of the matrix, (H*W*C, OH*OW*F); -1 is none."""

@@ -39,12 +39,11 @@ def sliding_window_film(
     geometry = subject.geometry
     x = image_of(where, image, geometry.input_shape)
     height, width, filters = geometry.output_shape
-    colours = subject.colours.reshape(*geometry.kernel_shape, 3)
     steps = [
         Step(
             read=subject.window_cells(i, j, f),
             weights=subject.kernel[..., f],
-            colours=colours[..., f, :],
+            colours=subject.kernel_colours[..., f, :],
             write=np.ix_([i], [j], [f]),
             parts=subject.part_names(subject.channels_of(f), [f]),
             bias=None if conv.bias is None else float(conv.bias.data[f]),
@@ -56,6 +55,7 @@ def sliding_window_film(
         title="Convolution: window × kernel, summed, is one cell of the output",
         subtitle=subject.title,
         caption="A weight has the colour of the cell of the input that it is multiplied with.",
+        about_grey="Grey cells are padding.",
         source=Planes.plain("input", "input", subject.padding_cells, names("channel", x.shape[2])),
         values=subject.padded(x),
         weights_heading="kernel",

@@ -124,6 +124,7 @@ class Sweep:
     Attributes:
         where: the function that errors speak of.
         title, subtitle, caption: the same in all frames.
+        about_grey: what grey cells are, said where there are any.
         source: what is read.
         values: (H, W, P) the numbers in it.
         weights_heading: what stands over the weights.
@@ -139,6 +140,7 @@ class Sweep:
     title: str
     subtitle: str
     caption: str
+    about_grey: str
     source: Planes
     values: Array
     weights_heading: str
@@ -233,14 +235,16 @@ class Sweep:
             untouched[step.read if self.gathers else step.write] = False
         return untouched
 
-    @cached_property
+    @property
     def _explanation(self) -> str:
         """The caption, with a word about grey cells and crossed-out ones where there are any."""
-        greys = [planes.name for planes in (self.source, self.target) if planes.faint.any()]
-        sentences = [self.caption, *(f"Grey cells of the {name} are padding." for name in greys)]
+        explanation = self.caption
+        if self.source.faint.any() or self.target.faint.any():
+            explanation += f" {self.about_grey}"
         if self._untouched.any():
-            sentences.append("No window reaches the cells that are crossed out.")
-        return " ".join(sentences)
+            result = "" if self.gathers else ": their gradient stays 0"
+            explanation += f" No window reaches the cells that are crossed out{result}."
+        return explanation
 
     @cached_property
     def _formulas(self) -> list[str]:
@@ -264,7 +268,9 @@ class Sweep:
             _in_order(self.written[moment][step.write]) for moment in (number, number + 1)
         )
         read = self.values[step.read].reshape(1)
-        start = f"{self.source.label(step.read)} = {number_text(read.item())}"
+        start = (
+            f"{self.source.label(step.read)} = {number_text(read.item())} into {self.target.name}"
+        )
         terms = products_of(np.broadcast_to(read, after.shape), _in_order(step.weights))
         if len(terms) > TERMS_AT_MOST:
             return f"{start}: {counted(len(terms), 'product')} are added"
@@ -280,11 +286,8 @@ class Sweep:
         step = self.steps[number]
         lit = np.array(step.lit)
         read, written = (step.colours, lit) if self.gathers else (lit, step.colours)
-        source_texts, weight_texts, product_texts, target_texts = self._texts
-        known = self._known(number)
-        target = replace(
-            self.target, colours=np.where(known[..., None], self.target.colours, BLANK)
-        )
+        source_texts, weight_texts, product_texts, _ = self._texts
+        target, target_texts = self._target_after(number)
         weights = Planes(
             "weights",
             self.weights_heading,
@@ -301,12 +304,7 @@ class Sweep:
         products = replace(weights, name="products", heading="products")
         _, right = self._put(board, right, products, product_texts[number])
         right = self._sign(board, right, "→", "sum" if self.gathers else "add")
-        filled, _ = self._put(
-            board,
-            right,
-            target.marked(step.write, written),
-            np.where(known, target_texts[number], ""),
-        )
+        filled, _ = self._put(board, right, target.marked(step.write, written), target_texts)
         _frame(source, step.read)
         _frame(filled, step.write)
         for row, column, plane in np.argwhere(self._untouched):
@@ -316,12 +314,16 @@ class Sweep:
         board.caption(self._explanation)
         return board.finish(None)
 
-    def _known(self, number: int) -> Array:
-        """The cells of the target that have a number: sums once they are made, else all."""
-        known = np.full(self.target.shape, not self.gathers)
+    def _target_after(self, number: int) -> tuple[Planes, Array]:
+        """The target after a step, and what stands in it: sums that are yet to be made do not."""
+        touched = np.zeros(self.target.shape, bool)
         for step in self.steps[: number + 1]:
-            known[step.write] = True
-        return known
+            touched[step.write] = True
+        texts = self._texts[-1][number]
+        if not self.gathers:
+            return replace(self.target, faint=self.target.faint | ~touched), texts
+        colours = np.where(touched[..., None], self.target.colours, BLANK)
+        return replace(self.target, colours=colours), np.where(touched, texts, "")
 
     def _put(
         self, board: Board, left: float, planes: Planes, texts: Array
