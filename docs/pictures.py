@@ -66,10 +66,31 @@ def adjoint_pairs(path: Path) -> None:
     viz.adjoint_figure(pairs, path)
 
 
+# article: G5
+@picture("png")
+def conv_and_dense(path: Path) -> None:
+    """The article's kernel as a matrix, and a fully connected layer of the same size."""
+    viz.conv_and_dense_figure(article_layer(), (3, 3, 1), path, ARTICLE_IMAGE)
+
+
+# article: G3
+@picture("png")
+def convolution(path: Path) -> None:
+    """The article's image and kernel, and what comes out."""
+    viz.convolution_figure(article_layer(), (3, 3, 1), path, ARTICLE_IMAGE, (0, 0, 0))
+
+
 @picture("png", among=EXPERIMENTS)
 def cut_the_ties(path: Path) -> None:
     """What `examples.cut_the_ties` finds out with its own settings."""
     ties.main(["--out", str(path.parent)])
+
+
+# article: G4
+@picture("png")
+def matrix_product(path: Path) -> None:
+    """The article's kernel matrix times the flattened image."""
+    viz.matrix_product_figure(article_layer(), (3, 3, 1), path, ARTICLE_IMAGE)
 
 
 # article: G6
@@ -119,6 +140,13 @@ def planes(path: Path) -> None:
 def three_ways(path: Path) -> None:
     """The README's example: one output cell as a window, as a row of im2col, as a matrix column."""
     viz.trace_figure(article_layer(), (3, 3, 1), path, image=ARTICLE_IMAGE, output_cell=(1, 0, 0))
+
+
+# article: G13
+@picture("png")
+def unfolded_product(path: Path) -> None:
+    """The article's flattened kernel times the unfolded image."""
+    viz.unfolded_product_figure(article_layer(), (3, 3, 1), path, ARTICLE_IMAGE)
 
 
 # --- what they share ------------------------------------------------------------------------------

@@ -5,8 +5,10 @@ matplotlib is loaded by the first picture, not by importing minigrad.
 - `graph`: `draw_graph`, what was recorded behind a tensor.
 - `training`: `training_curves`, `filter_grid`, `image_grid`.
 - `convolution`: `matrix_figure`, `im2col_figure`, `trace_figure`, `tied_gradient_figure`,
-  `parameter_growth_figure`, a convolution as a sparse, shared dense layer; `planes_figure`,
-  `planes_film`, `modes_figure`, a convolution in space;
+  `parameter_growth_figure`, a convolution as a sparse, shared dense layer;
+  `convolution_figure`, `matrix_product_figure`, `unfolded_product_figure`, its products;
+  `dense_product_figure`, `conv_and_dense_figure`, a dense layer in the same form;
+  `planes_figure`, `planes_film`, `modes_figure`, a convolution in space;
   `sliding_window_film`, `input_gradient_film`, `full_flip_film`, `kernel_gradient_film`, window by
   window, forward and backward.
 - `filters`: `filter_figure`, `filter_film`, kernels at work on a picture.
@@ -18,11 +20,15 @@ matplotlib is loaded by the first picture, not by importing minigrad.
 
 from .adjoints import adjoint_figure
 from .convolution import (
+    conv_and_dense_figure,
+    convolution_figure,
+    dense_product_figure,
     full_flip_film,
     im2col_figure,
     input_gradient_film,
     kernel_gradient_film,
     matrix_figure,
+    matrix_product_figure,
     modes_figure,
     parameter_growth_figure,
     planes_figure,
@@ -30,6 +36,7 @@ from .convolution import (
     sliding_window_film,
     tied_gradient_figure,
     trace_figure,
+    unfolded_product_figure,
 )
 from .film import Film
 from .filters import filter_figure, filter_film
@@ -41,7 +48,10 @@ from .training import filter_grid, image_grid, training_curves
 __all__ = [
     "Film",
     "adjoint_figure",
+    "conv_and_dense_figure",
     "conv_lab",
+    "convolution_figure",
+    "dense_product_figure",
     "draw_graph",
     "filter_figure",
     "filter_film",
@@ -53,6 +63,7 @@ __all__ = [
     "input_gradient_film",
     "kernel_gradient_film",
     "matrix_figure",
+    "matrix_product_figure",
     "modes_figure",
     "parameter_growth_figure",
     "planes_figure",
@@ -62,4 +73,5 @@ __all__ = [
     "tied_gradient_figure",
     "trace_figure",
     "training_curves",
+    "unfolded_product_figure",
 ]

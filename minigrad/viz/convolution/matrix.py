@@ -69,7 +69,7 @@ def matrix_figure(
         "matrix", board.right + 1.1, 0, cell, colours, number_texts(values), faint=zeros
     )
     label_matrix(matrix, subject, transposed)
-    board.headline(f"{subject.title}, as a dense layer", _counts(subject))
+    board.headline(f"{subject.title}, as a dense layer", counts(subject))
     board.caption(
         "A colour is a parameter of the kernel; cells of one colour are tied, they hold the same "
         "number. Grey cells are zero because no window brings the two cells together.\n"
@@ -150,8 +150,8 @@ def tied_gradient_figure(
     return board.finish(path)
 
 
-def _counts(subject: Subject) -> str:
-    """What the matrix and the kernel have in cells."""
+def counts(subject: Subject) -> str:
+    """How many cells matrix and kernel have, in words."""
     geometry = subject.geometry
     rows, columns = geometry.matrix_shape
     unused = geometry.kernel_cells - geometry.distinct

@@ -1,4 +1,7 @@
-"""A convolution by its windows, as pictures: `im2col_figure`, `trace_figure`."""
+"""A convolution by its windows, as pictures.
+
+`im2col_figure`, `trace_figure`, `convolution_figure`.
+"""
 
 from __future__ import annotations
 
@@ -143,7 +146,7 @@ def trace_figure(
     output = subject.output_of(x)
 
     board = Board()
-    _draw_window_product(board, subject, x, output, cell)
+    _draw_window_product(board, subject, x, output, cell, ("1. window of the image × kernel", ""))
     _draw_row_product(board, board.bottom + 0.75, subject, x, output, cell)
     _draw_matrix_product(board, board.right + 0.9, subject, x, output, cell)
     board.headline(
@@ -160,6 +163,44 @@ def trace_figure(
             if np.any(subject.geometry.pads)
             else ""
         )
+    )
+    return board.finish(path)
+
+
+def convolution_figure(
+    conv: Conv2D,
+    input_shape: Sequence[int],
+    path: Path | None = None,
+    image: Any = None,
+    output_cell: Sequence[int] | None = None,
+) -> Figure:
+    """Image, kernel and output, and one window of the image in the colours of the kernel.
+
+    Args:
+        conv: the layer.
+        input_shape: of one image, (H, W, C).
+        path: of a picture file to write.
+        image: (H, W, C); by default whole numbers.
+        output_cell: (row, column, filter) of the cell whose window is shown; by default one in the
+            middle, of the first filter.
+
+    Raises:
+        TypeError: `conv` is no Conv2D.
+        ValueError: shapes that do not fit, no such output cell, or sizes too large to draw legibly.
+    """
+    where = "convolution_figure"
+    subject = Subject.of(where, conv, input_shape)
+    subject.refuse_large_image()
+    x = image_of(where, image, subject.geometry.input_shape)
+    cell = _output_cell(subject, output_cell)
+    output = subject.output_of(x)
+    board = Board()
+    _draw_window_product(board, subject, x, output, cell, ("image", "kernel"))
+    board.headline(subject.title, _formula(subject, x, output, cell))
+    board.caption(
+        "Framed: one output cell and its window in the image, each cell in the colour of the "
+        "weight it is multiplied with."
+        + (" Grey cells are padding." if np.any(subject.geometry.pads) else "")
     )
     return board.finish(path)
 
@@ -309,16 +350,22 @@ def _draw_output(
 
 
 def _draw_window_product(
-    board: Board, subject: Subject, x: Array, output: Array, cell: tuple[int, int, int]
+    board: Board,
+    subject: Subject,
+    x: Array,
+    output: Array,
+    cell: tuple[int, int, int],
+    headings: tuple[str, str],
 ) -> None:
-    """First way: the window in the image, times the kernel, is the output cell."""
+    """The window in the image, times the kernel, is the output cell. Headings of both."""
     f = cell[2]
-    board.heading(0, 0, "1. window of the image × kernel")
+    board.heading(0, 0.05, headings[0])
     grids = _draw_image_with_window(board, 0, 0.05, subject, x, cell, coloured=True)
     first = grids[subject.channels_of(f)[0]]
     middle = first.middle[1]
     left = first.right + 0.35
     board.text(left, middle, "×", 14, "center", "center")
+    board.heading(left + 0.3, 0.05, headings[1])
     slices = draw_kernel(board, left + 0.3, 0.05, kernel_cell(subject, 1), subject, filters=[f])
     left = max(grid.right for grid in slices.values()) + 0.35
     board.text(left, middle, "=", 14, "center", "center")
