@@ -12,6 +12,7 @@ above it, in the order of names. Prints the size of every file and how long it t
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 import time
@@ -26,9 +27,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import numpy as np
 
 from examples import cut_the_ties as ties
+from examples import watch_training as watch
 from minigrad import functional as F
 from minigrad import nn, viz
 from minigrad.text import readable_bytes, table
+from models import tiny_cnn
 
 IMAGES = Path(__file__).parent / "images"
 
@@ -84,6 +87,29 @@ def convolution(path: Path) -> None:
 def cut_the_ties(path: Path) -> None:
     """What `examples.cut_the_ties` finds out with its own settings."""
     ties.main(["--out", str(path.parent)])
+
+
+@picture("gif")
+def decision(path: Path) -> None:
+    """Which points of a plane a network takes for which of two spirals, step by step."""
+    points, labels = two_spirals()
+    rng = np.random.default_rng(3)
+    model = nn.Sequential(
+        nn.Dense(2, 24, rng=rng),
+        nn.Tanh(),
+        nn.Dense(24, 24, rng=rng),
+        nn.Tanh(),
+        nn.Dense(24, 2, rng=rng),
+    )
+    record = watch.watched(model, (points, labels), steps=400, frames=40, lr=1e-2)
+    viz.decision_film(record, points, labels, path)
+
+
+@picture("png")
+def feature_maps(path: Path) -> None:
+    """A held-out digit on its way through a trained network."""
+    record, images, labels = watched_network()
+    viz.feature_maps_figure(record.model_at(-1), images[0], path, label=int(labels[0]))
 
 
 # article: G4
@@ -142,6 +168,12 @@ def three_ways(path: Path) -> None:
     viz.trace_figure(article_layer(), (3, 3, 1), path, image=ARTICLE_IMAGE, output_cell=(1, 0, 0))
 
 
+@picture("gif")
+def training(path: Path) -> None:
+    """The network of `feature_maps` while it learns."""
+    viz.training_film(*watched_network(), path)
+
+
 # article: G13
 @picture("png")
 def unfolded_product(path: Path) -> None:
@@ -164,6 +196,25 @@ def article_layer() -> nn.Conv2D:
 def plain_layer(kernel_size: int, padding: str) -> nn.Conv2D:
     """One channel, one filter, no bias; its weights are not shown."""
     return nn.Conv2D(1, 1, kernel_size, padding=padding, bias=False)
+
+
+@functools.cache
+def watched_network() -> tuple[viz.TrainingRecord, np.ndarray, np.ndarray]:
+    """What `examples.watch_training` does with its own settings, and the digits that it shows."""
+    options = watch.parse([])
+    digits, held_out = watch.load(options)
+    model = tiny_cnn(np.random.default_rng(options.seed))
+    record = watch.watched(model, digits, options.steps, options.frames, options.lr)
+    return record, *watch.different(held_out, watch.DIGITS_SHOWN)
+
+
+def two_spirals() -> tuple[np.ndarray, np.ndarray]:
+    """Points of two spirals that turn about each other, (120, 2) float32, and their labels."""
+    turn = np.linspace(0.3, 1.0, 60)[:, None] * 2 * np.pi
+    arm = turn / 6 * np.hstack([np.cos(turn), np.sin(turn)])
+    noise = np.random.default_rng(1).normal(0, 0.03, (120, 2))
+    points = np.concatenate([arm, -arm]) + noise  # half a turn further is the other side
+    return points.astype(np.float32), np.repeat([0, 1], 60)
 
 
 # --- the command line -----------------------------------------------------------------------------

@@ -1,7 +1,8 @@
-"""`record_calls`: which modules a network calls, with which shapes, and how much each multiplies.
+"""What a network calls when it runs, found by running it once; so it holds for any `forward`.
 
-What `minigrad.summary` and `minigrad.equivalence.compare_conv_dense` print. Found by running the
-network once on zeros, so it holds for any `forward`, functions between the layers included.
+- `record_calls`: which modules, with which shapes, and how much each multiplies. What
+  `minigrad.summary` and `minigrad.equivalence.compare_conv_dense` print.
+- `record_outputs`: what each layer makes of an input. What `minigrad.viz` draws.
 """
 
 from __future__ import annotations
@@ -52,6 +53,21 @@ class Call:
         return f"{self.name} ({kind})" if self.name else kind
 
 
+@dataclass(frozen=True)
+class LayerOutput:
+    """An array that a layer made.
+
+    Attributes:
+        name: where the layer is in the network, such as `layers.0`; "" for the network itself.
+        layer: the module, which holds no others.
+        array: what it made, batch axis included.
+    """
+
+    name: str
+    layer: Module
+    array: Array
+
+
 def record_calls(where: str, model: Module, input_shape: Sequence[Any]) -> list[Call]:
     """Run a network once on zeros and say what it called, in the order in which the calls ended.
 
@@ -68,28 +84,98 @@ def record_calls(where: str, model: Module, input_shape: Sequence[Any]) -> list[
         TypeError: `model` is no Module, or a size is no integer.
         ValueError: a size below 1, or an input that the network refuses; with what it said.
     """
-    if not isinstance(model, Module):
-        raise TypeError(f"{where}: expected a Module, got {type(model).__name__}: {model!r:.80}")
-    dtype = next((parameter.dtype for parameter in model.parameters()), np.dtype(np.float32))
+    _check_is_module(where, model)
+    dtype = _dtype_of(model)
     inputs = [Tensor(np.zeros((1, *shape), dtype)) for shape in _item_shapes(where, input_shape)]
     calls: list[Call] = []
+    with _counted_products() as products:
+        recorder = _Recorder(calls, products)
+        _run(
+            where,
+            model,
+            inputs,
+            f", which is input_shape={input_shape!r} with a batch axis of 1 in front",
+            recorder.leave_as,
+            recorder.enter,
+        )
+    return calls
+
+
+def record_outputs(where: str, model: Module, x: Array) -> tuple[list[LayerOutput], list[Array]]:
+    """Run a network on a batch and keep what each layer made, in the order of the calls.
+
+    Layers are the modules that hold no others. As with `record_calls`, the network runs in
+    evaluation mode and unrecorded, and is afterwards as it was.
+
+    Args:
+        where: the function that errors speak of.
+        model: any Module that takes one array.
+        x: the batch; it is given to the network in the dtype of its parameters.
+
+    Returns:
+        The arrays that the layers made, and those that the network returned.
+
+    Raises:
+        TypeError: `model` is no Module.
+        ValueError: an input that the network refuses, with what it said.
+    """
+    _check_is_module(where, model)
+    made: list[LayerOutput] = []
+
+    def leave_as(name: str) -> Any:
+        def leave(module: Module, inputs: tuple[Any, ...], output: Any) -> None:
+            if all(other is module for _, other in module.named_modules()):
+                made.extend(LayerOutput(name, module, array) for array in _arrays_in(output))
+
+        return leave
+
+    output = _run(where, model, [Tensor(x.astype(_dtype_of(model)))], "", leave_as)
+    return made, list(_arrays_in(output))
+
+
+def _check_is_module(where: str, model: Any) -> None:
+    if not isinstance(model, Module):
+        raise TypeError(f"{where}: expected a Module, got {type(model).__name__}: {model!r:.80}")
+
+
+def _dtype_of(model: Module) -> np.dtype[Any]:
+    """That of its parameters."""
+    return next((parameter.dtype for parameter in model.parameters()), np.dtype(np.float32))
+
+
+def _run(
+    where: str,
+    model: Module,
+    inputs: list[Tensor],
+    meaning: str,
+    leave_as: Callable[[str], Any],
+    enter: Any = None,
+) -> Any:
+    """Run a network with hooks on all its modules; it is afterwards as it was.
+
+    Args:
+        where: the function that errors speak of.
+        model, inputs: what to run.
+        meaning: of the inputs' shapes, for the error of a network that refuses them.
+        leave_as: makes the forward hook of a module, given its name.
+        enter: the pre-hook of every module.
+    """
     with contextlib.ExitStack() as stack:
         stack.enter_context(_as_it_was(model))
         stack.enter_context(no_grad())
-        recorder = _Recorder(calls, stack.enter_context(_counted_products()))
         for name, module in model.named_modules():
-            stack.callback(module.register_forward_pre_hook(recorder.enter).remove)
-            stack.callback(module.register_forward_hook(recorder.leave_as(name)).remove)
+            if enter is not None:
+                stack.callback(module.register_forward_pre_hook(enter).remove)
+            stack.callback(module.register_forward_hook(leave_as(name)).remove)
         model.eval()
         try:
-            model(*inputs)
+            return model(*inputs)
         except (ValueError, TypeError) as error:
             shapes = " and ".join(str(tensor.shape) for tensor in inputs)
             raise ValueError(
-                f"{where}: {type(model).__name__} fails on an input of shape {shapes}, which is "
-                f"input_shape={input_shape!r} with a batch axis of 1 in front: {error}"
+                f"{where}: {type(model).__name__} fails on an input of shape {shapes}{meaning}: "
+                f"{error}"
             ) from error
-    return calls
 
 
 class _Recorder:

@@ -14,6 +14,8 @@ matplotlib is loaded by the first picture, not by importing minigrad.
 - `filters`: `filter_figure`, `filter_film`, kernels at work on a picture.
 - `signals`: `signal_figure`, `flip_and_slide_film`, convolution in one dimension.
 - `adjoints`: `adjoint_figure`, linear operators and their gradients as arrows between cells.
+- `networks`: `feature_maps_figure`, what a network makes of an image, layer by layer.
+- `learning`: `TrainingRecord`, `training_film`, `decision_film`, training as a film.
 - `film`: `Film`, pictures that follow each other, written as a GIF.
 - `lab`: `conv_lab`, a page for the browser in which a convolution is moved and changed.
 """
@@ -42,17 +44,22 @@ from .film import Film
 from .filters import filter_figure, filter_film
 from .graph import draw_graph
 from .lab import conv_lab
+from .learning import TrainingRecord, decision_film, training_film
+from .networks import feature_maps_figure
 from .signals import flip_and_slide_film, signal_figure
 from .training import filter_grid, image_grid, training_curves
 
 __all__ = [
     "Film",
+    "TrainingRecord",
     "adjoint_figure",
     "conv_and_dense_figure",
     "conv_lab",
     "convolution_figure",
+    "decision_film",
     "dense_product_figure",
     "draw_graph",
+    "feature_maps_figure",
     "filter_figure",
     "filter_film",
     "filter_grid",
@@ -73,5 +80,6 @@ __all__ = [
     "tied_gradient_figure",
     "trace_figure",
     "training_curves",
+    "training_film",
     "unfolded_product_figure",
 ]

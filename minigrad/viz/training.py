@@ -76,30 +76,10 @@ def filter_grid(kernel: Any, path: Path | None = None, title: str | None = None)
             f"filter_grid: kernel of shape {weights.shape} must have four axes, HWIO, none of them "
             "of size 0"
         )
-    height, width, channels, filters = weights.shape
-    rows, columns = (
-        (channels, filters) if channels > 1 else (math.ceil(filters / 8), min(filters, 8))
-    )
-    # A line of nothing above and on the left of every picture keeps them apart.
-    tiles = np.full((rows * columns, height + 1, width + 1), np.nan)
-    # (KH, KW, C, F) -> (C * F, KH, KW), pictures in the order of reading
-    tiles[: channels * filters, 1:, 1:] = weights.transpose(2, 3, 0, 1).reshape(-1, height, width)
-    mosaic = _joined(tiles, rows, columns)[1:, 1:]
-
+    mosaic, _, columns = _filter_mosaic(weights, in_a_row=8)
     figure = new_figure(*_fitting(mosaic.shape, inches=min(0.6 * columns, WIDEST)))
     axes = figure.subplots()
-    axes.set_facecolor("0.75")  # what shows where there is nothing
-    limit = float(np.abs(weights).max()) or 1.0
-    picture = axes.imshow(mosaic, cmap="RdBu_r", vmin=-limit, vmax=limit)
-    axes.tick_params(length=0, labelsize=7)
-    axes.set_xticks(*_labels(columns, width, range(columns)))
-    if channels > 1:
-        axes.set_yticks(*_labels(rows, height, range(rows)))
-        axes.set_ylabel("input channel")
-    else:
-        texts = [f"{8 * row} +" for row in range(rows)] if rows > 1 else [""]
-        axes.set_yticks(*_labels(rows, height, texts))
-    axes.set_xlabel("filter")
+    picture = draw_filters(axes, weights, float(np.abs(weights).max()) or 1.0)
     figure.colorbar(picture, ax=axes, shrink=0.8, label="weight")
     if title:
         figure.suptitle(title)
@@ -156,6 +136,42 @@ def image_grid(
     if title:
         figure.suptitle(title)
     return finish(figure, path)
+
+
+def draw_filters(axes: Any, weights: Array, limit: float, in_a_row: int = 8) -> Any:
+    """Put every filter of a kernel, (kh, kw, C, F), on axes, coloured from -limit to limit.
+
+    Of a single channel there are rows of so many. Returns matplotlib's image, for a colour bar.
+    """
+    height, width, channels, _ = weights.shape
+    mosaic, rows, columns = _filter_mosaic(weights, in_a_row)
+    axes.set_facecolor("0.75")  # what shows where there is nothing
+    picture = axes.imshow(mosaic, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    axes.tick_params(length=0, labelsize=7)
+    axes.set_xticks(*_labels(columns, width, range(columns)))
+    if channels > 1:
+        axes.set_yticks(*_labels(rows, height, range(rows)))
+        axes.set_ylabel("input channel")
+    else:
+        texts = [f"{in_a_row * row} +" for row in range(rows)] if rows > 1 else [""]
+        axes.set_yticks(*_labels(rows, height, texts))
+    axes.set_xlabel("filter")
+    return picture
+
+
+def _filter_mosaic(weights: Array, in_a_row: int) -> tuple[Array, int, int]:
+    """The filters as one image, with the rows and columns they lie in; nan is between them."""
+    height, width, channels, filters = weights.shape
+    rows, columns = (
+        (channels, filters)
+        if channels > 1
+        else (math.ceil(filters / in_a_row), min(filters, in_a_row))
+    )
+    # A line of nothing above and on the left of every picture keeps them apart.
+    tiles = np.full((rows * columns, height + 1, width + 1), np.nan)
+    # (KH, KW, C, F) -> (C * F, KH, KW), pictures in the order of reading
+    tiles[: channels * filters, 1:, 1:] = weights.transpose(2, 3, 0, 1).reshape(-1, height, width)
+    return _joined(tiles, rows, columns)[1:, 1:], rows, columns
 
 
 def _joined(tiles: Array, rows: int, columns: int) -> Array:

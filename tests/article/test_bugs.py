@@ -209,6 +209,16 @@ def test_l5_weights_of_classes_reach_loss_and_gradient_alike():
     np.testing.assert_allclose(mg.grad(loss(x), x).data, expected, atol=1e-14)
 
 
+# article: L8
+def test_l8_the_loss_of_a_row_does_not_depend_on_the_other_rows():
+    """There softmax was over the whole batch, and its gradient right for that wrong function."""
+    logits, labels = np.array([[1.0, 2, 3], [3.0, 1, 2], [0.5, 0.5, 0]]), np.array([0, 1, 2])
+    expected = np.mean([np.log(np.exp(row - row[k]).sum()) for row, k in zip(logits, labels)])
+    whole_batch = np.mean([np.log(np.exp(logits - row[k]).sum()) for row, k in zip(logits, labels)])
+    assert mg.functional.cross_entropy(logits, labels).item() == pytest.approx(expected, rel=1e-14)
+    assert whole_batch > expected + 0.5
+
+
 # article: L13
 @pytest.mark.parametrize(("a", "b"), [((2, 3, 4), (4, 5)), ((2, 3, 4), (2, 4, 5)), ((4,), (4, 5))])
 def test_l13_products_of_stacks_of_matrices_and_of_vectors(a, b):
