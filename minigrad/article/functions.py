@@ -70,7 +70,7 @@ def conv_matmul(inputs: Any, kernel: Any, stride: IntOrPair, mode: str = "SAME")
     for r, c in np.ndindex(given.out_shape):
         y, x = r * down, c * right
         windows.append(padded[y : y + kh, x : x + kw].ravel())
-    unfolded = np.stack(windows, axis=1)  # (kh*kw*C, H'*W'): a window per column
+    unfolded = np.array(windows).T  # (kh*kw*C, H'*W'): a window per column
     return (given.kernel.reshape(1, -1) @ unfolded).reshape(given.out_shape)
 
 
