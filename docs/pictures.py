@@ -14,7 +14,10 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+import shutil
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,11 +28,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
+from PIL import Image
 
 from examples import cut_the_ties as ties
 from examples import watch_training as watch
 from minigrad import functional as F
 from minigrad import nn, viz
+from minigrad.files import whole_file
 from minigrad.text import readable_bytes, table
 from models import tiny_cnn
 
@@ -39,7 +44,8 @@ Draw = Callable[[Path], object]
 
 # File name -> the function that draws it.
 PICTURES: dict[str, Draw] = {}
-# The same for those that take a minute of training each: drawn only when they are named.
+# The same for those that take a minute of training each, or need a browser: drawn only when they
+# are named.
 EXPERIMENTS: dict[str, Draw] = {}
 
 
@@ -81,6 +87,18 @@ def conv_and_dense(path: Path) -> None:
 def convolution(path: Path) -> None:
     """The article's image and kernel, and what comes out."""
     viz.convolution_figure(article_layer(), (3, 3, 1), path, ARTICLE_IMAGE, (0, 0, 0))
+
+
+@picture("png", among=EXPERIMENTS)
+def conv_lab(path: Path) -> None:
+    """The convolution lab as it opens, the window moved."""
+    photograph_lab(path, "cell=7", 1360)
+
+
+@picture("png", among=EXPERIMENTS)
+def conv_lab_backward(path: Path) -> None:
+    """The same convolution backward."""
+    photograph_lab(path, "cell=7&weight=5&backward", 1770)
 
 
 @picture("png", among=EXPERIMENTS)
@@ -215,6 +233,32 @@ def two_spirals() -> tuple[np.ndarray, np.ndarray]:
     noise = np.random.default_rng(1).normal(0, 0.03, (120, 2))
     points = np.concatenate([arm, -arm]) + noise  # half a turn further is the other side
     return points.astype(np.float32), np.repeat([0, 1], 60)
+
+
+def photograph_lab(path: Path, settings: str, height: int) -> None:
+    """The convolution lab in Chromium, `settings` being the part of its address behind the #."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        raise FileNotFoundError("no Chromium here; on Debian `apt install chromium` brings it")
+    with tempfile.TemporaryDirectory() as folder:
+        page, photograph = Path(folder, "lab.html"), Path(folder, "lab.png")
+        viz.conv_lab(page)
+        command = [
+            chromium,
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--hide-scrollbars",
+            "--disable-background-networking",
+            f"--user-data-dir={folder}/profile",
+            f"--window-size=1400,{height}",
+            f"--screenshot={photograph}",
+            f"{page.as_uri()}#{settings}",
+        ]
+        subprocess.run(command, check=True, capture_output=True)
+        with whole_file(path) as temporary, Image.open(photograph) as image:
+            image.convert("RGB").quantize(128).save(temporary)
 
 
 # --- the command line -----------------------------------------------------------------------------

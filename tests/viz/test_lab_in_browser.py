@@ -16,10 +16,11 @@ import minigrad.functional as F
 from minigrad import viz
 from minigrad.equivalence import conv_index_map, conv_matrix
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+webdriver = pytest.importorskip("selenium.webdriver", reason='selenium is in the extra "test"')
 from selenium.webdriver import ActionChains, Keys  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 FLAGS = [
     "--headless=new",
@@ -671,12 +672,16 @@ def test_the_address_says_what_is_set(lab, browser, address):
     side.clear()
     side.send_keys("3", Keys.TAB)
     lab.choose_direction("backward")
+    lab.find("#gradient .cell").send_keys(Keys.ARROW_DOWN)
+    lab.find("#weights .cell").send_keys(Keys.END)
+    WebDriverWait(browser, 10).until(lambda it: it.current_url.endswith("weight=1&backward"))
     linked = browser.current_url
-    assert linked.startswith(f"{address}#")
+    assert linked.startswith(f"{address}#image=3x3&kernel=2x2&stride=1x2&dilation=1x1&padding=3,1;")
     dX = lab.numbers("dX", (3, 3)).tolist()
     browser.get("about:blank")
     browser.get(linked)
     assert lab.numbers("dX", (3, 3)).tolist() == dX
+    assert (lab.chosen("gradient"), lab.chosen("weights")) == (2, 1)
     assert lab.find("#padding-top").get_attribute("value") == "3"
     assert lab.find("#stride-width").get_attribute("value") == "2"
 
@@ -686,7 +691,7 @@ def test_the_address_says_what_is_set(lab, browser, address):
     [
         "#image=99x99&kernel=0x3&stride=x&dilation=1.5x2&padding=HALF&seed=-1",
         "#padding=1,2&imageNumbers=1,zwei&kernelNumbers=&seed=1e9",
-        "#padding=9,0;0,0&image=5&seed=99999999999",
+        "#padding=9,0;0,0&image=5&seed=99999999999&cell=-1&weight=1x2",
         "#%",
     ],
 )

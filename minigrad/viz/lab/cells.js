@@ -170,6 +170,8 @@ function followPointer(target, follow) {
 // Up to so many columns and rows of a map are wide enough, even on a phone, to hold numbers.
 const NUMBERED_COLUMNS = 9;
 const NUMBERED_ROWS = 12;
+// With more rows or columns, lines between all of them would leave nothing of the cells.
+const MOST_LINES = 50;
 
 /**
  * A whole matrix as small cells: one <path> per weight, so that all cells tied to it are lit at
@@ -202,12 +204,13 @@ function drawMap(svg, weights, colours, { blocks, texts }) {
     }),
   );
   svg.setAttribute("viewBox", `-0.1 -0.1 ${columns + 0.2} ${rows + 0.2}`);
+  svg.setAttribute("preserveAspectRatio", "none"); // the style sheet decides on the sides
   svg.style.setProperty("--columns", columns);
   svg.style.setProperty("--rows", rows);
   svg.innerHTML = [
     `<rect class="ground" width="${columns}" height="${rows}"/>`,
     ...paths,
-    gridLines(rows, columns, 1, 1, "thin"),
+    Math.max(rows, columns) > MOST_LINES ? "" : gridLines(rows, columns, 1, 1, "thin"),
     gridLines(rows, columns, ...blocks, "block"),
     ...(numbered ? numbers : []),
     '<rect class="marker"/>',

@@ -2,7 +2,6 @@
 // What the user sets, and what then is shown.
 
 const state = {
-  ...WHOLE,
   ...given.opening,
   backward: false,
   position: 0, // the chosen output cell
@@ -35,7 +34,6 @@ function change(settings) {
   state.weight = Math.min(state.weight, scene.kernel.length - 1);
   side().build(scene);
   move({ position: state.position });
-  rememberInAddress();
 }
 
 /** Another output cell or another weight. */
@@ -48,6 +46,7 @@ function move(chosen) {
   Object.assign(state, chosen);
   const sentences = side().show(scene, state.position, state.weight);
   byId("spoken").textContent = sentences[Object.keys(chosen)[0]];
+  rememberInAddress();
 }
 
 function side() {
@@ -140,7 +139,7 @@ function buildPresets() {
     const button = element("button", "preset", name);
     button.type = "button";
     button.addEventListener("click", () => {
-      change({ ...WHOLE, ...settings, position: 0, weight: 0 });
+      change({ ...PLAIN, ...settings, position: 0, weight: 0 });
     });
     byId("presets").append(button);
   }
@@ -253,12 +252,19 @@ function listenToTheme() {
 
 // --- the address ----------------------------------------------------------------------------------
 
+const MILLISECONDS_OF_REST = 200;
+let rest = null;
+
+/** Write the address once nothing has moved for a while; browsers allow only so many a second. */
 function rememberInAddress() {
-  history.replaceState(null, "", hashOf(state));
+  clearTimeout(rest);
+  const write = () => history.replaceState(null, "", hashOf(state));
+  rest = setTimeout(write, MILLISECONDS_OF_REST);
 }
 
+/** Show what the address says, or else what the page was written to open with. */
 function followAddress() {
-  if (location.hash) change({ ...WHOLE, ...given.opening, ...settingsIn(location.hash) });
+  if (location.hash) change({ ...given.opening, ...settingsIn(location.hash) });
   else change({});
 }
 

@@ -11,7 +11,7 @@ const PAIRS = ["image", "kernel", "stride", "dilation"]; // settings of [height,
 // Neither the padded image nor the output is ever larger than this.
 const LARGEST_SIDE = given.limits.image + 2 * given.limits.padding;
 
-const WHOLE = { stride: [1, 1], dilation: [1, 1], numbers: {} }; // what presets begin with
+const PLAIN = { stride: [1, 1], dilation: [1, 1], numbers: {} }; // what presets begin with
 
 const PRESETS = [
   {
@@ -114,6 +114,7 @@ function hashOf(state) {
   for (const name of ["image", "kernel"]) {
     if (state.numbers[name]) parts.push(`${name}Numbers=${tableText(state.numbers[name])}`);
   }
+  parts.push(`cell=${state.position}`, `weight=${state.weight}`);
   if (state.backward) parts.push("backward");
   return `#${parts.join("&")}`;
 }
@@ -130,27 +131,31 @@ function settingsIn(hash) {
     const numbers = integers(said.get(name) ?? "", 1, given.limits[name]);
     if (numbers?.length === 2) settings[name] = numbers;
   }
-  const padding = readTable((said.get("padding") ?? "").replaceAll(",", " ").replaceAll(";", "\n"));
+  const padding = readTable(said.get("padding") ?? "");
   const isCount = (n) => Number.isInteger(n) && n >= 0 && n <= given.limits.padding;
   if (WORDS.includes(said.get("padding"))) settings.padding = said.get("padding");
   else if (padding?.length === 2 && padding.every((p) => p.length === 2 && p.every(isCount))) {
     settings.padding = padding;
   }
-  const seed = integers(said.get("seed") ?? "", 0, 2 ** 31 - 1);
-  if (seed?.length === 1) settings.seed = seed[0];
-  settings.numbers = {};
-  for (const name of ["image", "kernel"]) {
-    const text = (said.get(`${name}Numbers`) ?? "").replaceAll(",", " ").replaceAll(";", "\n");
-    const table = readTable(text);
-    if (table?.length) settings.numbers[name] = table;
+  const single = { seed: "seed", cell: "position", weight: "weight" };
+  for (const [name, setting] of Object.entries(single)) {
+    const number = integers(said.get(name) ?? "", 0, 2 ** 31 - 1);
+    if (number?.length === 1) settings[setting] = number[0];
   }
+  const numbers = {};
+  for (const name of ["image", "kernel"]) {
+    const table = readTable(said.get(`${name}Numbers`) ?? "");
+    if (table?.length) numbers[name] = table;
+  }
+  // An address that says a seed says all numbers; another leaves those that the page opens with.
+  if (said.has("seed") || numbers.image || numbers.kernel) settings.numbers = numbers;
   settings.backward = said.has("backward");
   return settings;
 }
 
-/** Rows of numbers as people write them, a line each; null where something is no number. */
+/** Rows of numbers as people write them, a line or up to a ; each; null if some are no numbers. */
 function readTable(text) {
-  const lines = text.trim().split("\n").filter((line) => line.trim());
-  const rows = lines.map((line) => line.trim().split(/[\s,;]+/).map(Number));
+  const lines = text.split(/[\n;]/).filter((line) => line.trim());
+  const rows = lines.map((line) => line.trim().split(/[\s,]+/).map(Number));
   return rows.flat().every(Number.isFinite) ? rows : null;
 }
