@@ -19,15 +19,18 @@ from sphinx.util.docutils import SphinxRole
 # The clone's own packages, not a minigrad that is installed beside it.
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from minigrad import viz
+
 project = "minigrad"
 html_title = "minigrad"
 author = "The minigrad authors"
 copyright = author
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["images"]
 smartquotes_action = "D"  # -- becomes a dash, and quotation marks stay as they are typed
 html_math_renderer = "mathml"
 html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
 
@@ -64,6 +67,8 @@ def escape_markup(app: Sphinx, what: str, name: str, obj: object, options, lines
     """Have * and | mean themselves in docstrings (x * y, |x|), but for code and examples."""
     if what == "data":
         lines.clear()  # they are those of its class, dict or tuple
+    if lines and lines[-1].startswith("article: "):
+        lines.pop()  # a tag for article_ids.py
     text = re.sub(
         r"(`[^`]*`|>>>.*?(?:\n\s*\n|\Z))|([*|])",
         lambda found: found[1] or "\\" + found[2],
@@ -90,9 +95,16 @@ def formula(translator, node: nodes.math | nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
+def write_lab(app: Sphinx, error: Exception | None) -> None:
+    """Put the convolution lab beside the pages; index.md links to it."""
+    if error is None:
+        viz.conv_lab(app.outdir / "convolution_lab.html")
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx: makes the above known."""
     app.add_role("code-or-reference", CodeOrReference())
     app.connect("autodoc-process-docstring", escape_markup, priority=400)  # before napoleon's
     app.connect("autodoc-process-signature", shorten_types)
+    app.connect("build-finished", write_lab)
     app.add_html_math_renderer("mathml", (formula, None), (formula, None))

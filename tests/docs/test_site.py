@@ -67,3 +67,21 @@ def test_backticks_in_docstrings_are_code_or_links(site):
     page = (site / "api" / "functional.html").read_text()
     assert '<a class="reference internal" href="#minigrad.functional.im2col"' in page
     assert re.search(r"<code[^>]*>\s*(<span[^>]*>)?cols", page)
+
+
+def test_the_lab_is_on_the_site(site):
+    assert 'href="convolution_lab.html"' in (site / "index.html").read_text()
+    assert (site / "convolution_lab.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_formulas_are_mathml(site):
+    page = (site / "how_it_works.html").read_text()
+    assert "<math" in page and "$" not in re.sub(
+        r"(?s)<(script|style).*?</\1>|<pre>.*?</pre>", "", page
+    )
+
+
+def test_tags_are_not_text(site):
+    """What `article_ids.py` reads is for it, in pages and in docstrings."""
+    texts = [re.sub("<[^>]*>", "", page.read_text()) for page in site.rglob("*.html")]
+    assert not [text for text in texts if re.search(r"(?m)^article: [A-Z]\d", text)]
