@@ -79,7 +79,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--stride", type=sizes(1, 2), default=(1, 1), metavar="HxW", help="default 1x1"
     )
     parser.add_argument(
-        "--padding", type=padding, default="SAME", help="SAME, VALID, FULL, or cells as 1 or 1x2"
+        "--padding",
+        type=padding,
+        default="SAME",
+        help="SAME, VALID, FULL, or cells as 1, 1x2 or top,bottom,left,right",
     )
     parser.add_argument("--seed", type=int, default=0, help="of weights and images; default 0")
     parser.add_argument("--out", default="runs/conv_vs_dense", help="folder for the pictures")
@@ -100,8 +103,16 @@ def sizes(*counts: int) -> Callable[[str], tuple[int, ...]]:
     return read
 
 
-def padding(text: str) -> str | tuple[int, ...]:
+def padding(text: str) -> str | tuple[int, ...] | tuple[tuple[int, int], tuple[int, int]]:
     """For argparse: a padding word, or numbers of cells."""
+    if "," in text:
+        sides = text.split(",")
+        if len(sides) != 4 or not all(side.isdecimal() for side in sides):
+            raise argparse.ArgumentTypeError(
+                f"{text!r} must be four whole numbers in the form top,bottom,left,right"
+            )
+        top, bottom, left, right = (int(side) for side in sides)
+        return (top, bottom), (left, right)
     return sizes(1, 2)(text) if text[:1].isdecimal() else text
 
 

@@ -120,3 +120,4 @@ def test_sizes_on_the_command_line():
     assert options.padding == (1, 2)
     assert conv_vs_dense.parse(["--padding", "full"]).padding == "full"
     assert conv_vs_dense.parse(["--padding", "3"]).padding == (3, 3)
+    assert conv_vs_dense.parse(["--padding", "1,0,2,3"]).padding == ((1, 0), (2, 3))

@@ -261,12 +261,13 @@ def test_sum_of_many_products_is_counted():
     ("options", "shape", "message"),
     [
         ({"kernel_size": 3}, (25, 5, 1), r"a frame has 27 rows; at most 24 can be drawn .*smaller"),
+        ({"kernel_size": 3}, (10**6, 10**7, 1), r"a frame has 1,000,002 rows; at most 24"),
         ({"kernel_size": 3}, (5, 17, 1), r"has 42 columns side by side; at most 40 can be drawn"),
         ({"kernel_size": (6, 5), "padding": "VALID"}, (5, 7, 1), r"does not fit"),
         (
             {"kernel_size": 1, "out_channels": 2, "stride": (1, 1)},
             (12, 18, 1),
-            r"takes 432 frames; at most 400 are watched to the end; give a smaller input_shape",
+            r"it takes 432 frames; at most 400 make a film; give a smaller input_shape",
         ),
     ],
 )
@@ -535,6 +536,8 @@ def test_arguments_on_the_way_back(name, tmp_path):
         draw(conv, shape, tmp_path / "film.png")
     with pytest.raises(ValueError, match=rf"{name}: a frame has \d+ rows; at most 24"):
         draw(conv, (27, 3, 1))
+    with pytest.raises(ValueError, match=rf"{name}: a frame has [\d,]+ rows; at most 24"):
+        draw(conv, (10**6, 10**7, 1))
     draw(conv, shape, tmp_path / "film.gif", gradient=g)
     with Image.open(tmp_path / "film.gif") as file:
         assert file.n_frames == len(draw(conv, shape))

@@ -10,6 +10,7 @@ respect to input and kernel.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import product
 from typing import Any
@@ -22,7 +23,7 @@ from ...nn import Conv2D
 from ..figures import Path
 from ..film import Film
 from .parts import Subject, gradient_of, image_of, names
-from .sweep import Planes, Step, Sweep
+from .sweep import Planes, Step, Sweep, refuse_large_film
 
 G_HEADING = "g: gradient of the output"
 DX_HEADING = "dX: gradient of the input"
@@ -51,6 +52,9 @@ def input_gradient_film(
     where = "input_gradient_film"
     subject = Subject.of(where, conv, input_shape)
     shape = subject.geometry.output_shape
+    refuse_large_film(
+        where, shape, subject.geometry.kernel_shape[:3], subject.padded_shape, math.prod(shape)
+    )
     g = gradient_of(where, gradient, shape)
     sweep = Sweep(
         where=where,
@@ -104,10 +108,21 @@ def full_flip_film(
     where = "full_flip_film"
     subject = Subject.of(where, conv, input_shape)
     geometry = subject.geometry
+    kh, kw, _, filters = geometry.kernel_shape
+    height, width = (
+        size + _reach(subject, axis) for axis, size in enumerate(geometry.input_shape[:2])
+    )
+    refuse_large_film(
+        where,
+        (height, width, filters),
+        (kh, kw, filters // geometry.groups),
+        geometry.input_shape,
+        math.prod(geometry.input_shape),
+    )
     g = gradient_of(where, gradient, geometry.output_shape)
     rows, columns = (_spread(subject, axis) for axis in (0, 1))
     zeros = np.broadcast_to(
-        ((rows[:, None] < 0) | (columns < 0))[..., None], (len(rows), len(columns), g.shape[2])
+        ((rows[:, None] < 0) | (columns < 0))[..., None], (height, width, filters)
     )
     # (OH, OW, F) -> (OH + 1, OW + 1, F), whose last row and column, at index -1, are zeros.
     spread = np.pad(g, ((0, 1), (0, 1), (0, 0)))[np.ix_(rows, columns)]
@@ -117,7 +132,7 @@ def full_flip_film(
         subtitle=subject.title,
         caption=_about_zeros(subject, rows, columns),
         about_grey="",
-        source=Planes.plain("g", G_HEADING, zeros, names("filter", g.shape[2])),
+        source=Planes.plain("g", G_HEADING, zeros, names("filter", filters)),
         values=spread,
         weights_heading="kernel, turned",
         target=Planes.plain(
@@ -163,9 +178,16 @@ def kernel_gradient_film(
     where = "kernel_gradient_film"
     subject = Subject.of(where, conv, input_shape)
     geometry = subject.geometry
+    kh, kw, channels, filters = geometry.kernel_shape
+    refuse_large_film(
+        where,
+        subject.padded_shape,
+        (*geometry.output_shape[:2], 1),
+        (kh, kw, channels * filters),
+        geometry.kernel_cells,
+    )
     x = image_of(where, image, geometry.input_shape)
     g = gradient_of(where, gradient, geometry.output_shape)
-    kh, kw, channels, filters = geometry.kernel_shape
     # (kh, kw, C / groups, F) -> a plane for every filter and channel, filter by filter
     colours = np.moveaxis(subject.kernel_colours, 3, 2).reshape(kh, kw, filters * channels, 3)
     sweep = Sweep(
@@ -204,6 +226,11 @@ def _filter_by_filter(shape: tuple[int, int, int]) -> list[tuple[int, int, int]]
     return list(product(range(filters), range(height), range(width)))
 
 
+def _reach(subject: Subject, axis: int) -> int:
+    """From the first cell of a window to its last."""
+    return dilated_size(subject.conv.kernel_size[axis], subject.conv.dilation[axis]) - 1
+
+
 def _spread(subject: Subject, axis: int) -> Array:
     """Which row of g is in every row of what the turned kernel slides over; -1 is zeros.
 
@@ -213,7 +240,7 @@ def _spread(subject: Subject, axis: int) -> Array:
     """
     geometry = subject.geometry
     stride, positions = geometry.stride[axis], geometry.output_shape[axis]
-    reach = dilated_size(geometry.kernel_shape[axis], geometry.dilation[axis]) - 1
+    reach = _reach(subject, axis)
     before = geometry.pads[axis][0]
     steps = np.arange(geometry.input_shape[axis] + reach) - (reach - before)
     is_row = (steps % stride == 0) & (steps >= 0) & (steps < positions * stride)

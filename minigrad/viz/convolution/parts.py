@@ -86,14 +86,12 @@ class Subject:
         Raises:
             ValueError: more than CELL_LIMIT rows, all channels below each other, or columns.
         """
-        (top, bottom), (left, right) = self.geometry.pads
-        height, width, channels = self.geometry.input_shape
+        height, width, channels = self.padded_shape
         refuse_above(
             self.where,
             f"input_shape={self.geometry.input_shape} with its padding has "
-            f"{(top + height + bottom) * channels:,} rows in all channels and "
-            f"{left + width + right:,} columns",
-            max((top + height + bottom) * channels, left + width + right),
+            f"{height * channels:,} rows in all channels and {width:,} columns",
+            max(height * channels, width),
             CELL_LIMIT,
             "rows or columns can be seen",
             "give a smaller input_shape: the pattern repeats",
@@ -223,6 +221,13 @@ class Subject:
         """A name for every row of the flattened kernel: its row, column, and channel."""
         kh, kw, _, _ = self.geometry.kernel_shape
         return cell_labels((kh, kw, self.geometry.input_shape[2]))
+
+    @property
+    def padded_shape(self) -> tuple[int, int, int]:
+        """Of an image with its padding, (top + H + bottom, left + W + right, C)."""
+        (top, bottom), (left, right) = self.geometry.pads
+        height, width, channels = self.geometry.input_shape
+        return top + height + bottom, left + width + right, channels
 
     def padded(self, image: Array) -> Array:
         """The image with its padding, (H, W, C) -> (top + H + bottom, left + W + right, C)."""

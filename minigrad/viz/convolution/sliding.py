@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import product
 from typing import Any
@@ -12,7 +13,7 @@ from ...nn import Conv2D
 from ..figures import Path
 from ..film import Film
 from .parts import Subject, image_of, names
-from .sweep import Planes, Step, Sweep
+from .sweep import Planes, Step, Sweep, refuse_large_film
 
 
 def sliding_window_film(
@@ -37,6 +38,13 @@ def sliding_window_film(
     where = "sliding_window_film"
     subject = Subject.of(where, conv, input_shape)
     geometry = subject.geometry
+    refuse_large_film(
+        where,
+        subject.padded_shape,
+        geometry.kernel_shape[:3],
+        geometry.output_shape,
+        math.prod(geometry.output_shape),
+    )
     x = image_of(where, image, geometry.input_shape)
     height, width, filters = geometry.output_shape
     steps = [

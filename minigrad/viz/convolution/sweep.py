@@ -6,7 +6,7 @@ Every film is one of two movements, and each is the other run backwards:
 - scattering: one cell is read, multiplied with the weights and added to the window's cells.
 
 `Planes` are cells in rows and columns, plane below plane; a `Step` says which of them one frame
-reads and writes.
+reads and writes. `refuse_large_film` comes before all.
 """
 
 from __future__ import annotations
@@ -50,6 +50,43 @@ NO_BREAK = "\N{NO-BREAK SPACE}"  # in sums that are not to be cut at the end of 
 
 # Rows (h, 1, 1), columns (w, 1) and planes (p,), as `np.ix_` makes them: an index of (h, w, p).
 Cells = tuple[Array, ...]
+Shape = tuple[int, int, int]  # (H, W, planes)
+
+
+def refuse_large_film(
+    where: str, source: Shape, weights: Shape, target: Shape, frames: int
+) -> None:
+    """The error for a film that could not be read, before anything is computed for it.
+
+    Args:
+        where: the function that errors speak of.
+        source, weights, target: the (H, W, planes) of the parts of a frame.
+        frames: how many there would be.
+
+    Raises:
+        ValueError: more rows or columns than find room, or more frames than a film can have.
+    """
+    shapes = (source, weights, weights, target)  # the third are the products
+    rows = max(height * planes for height, _, planes in shapes)
+    columns = sum(width for _, width, _ in shapes)
+    for what, count, limit, purpose in (
+        (f"a frame has {counted(rows, 'row')}", rows, ROWS_AT_MOST, "can be drawn with numbers"),
+        (
+            f"a frame has {counted(columns, 'column')} side by side",
+            columns,
+            COLUMNS_AT_MOST,
+            "can be drawn with numbers",
+        ),
+        (f"it takes {counted(frames, 'frame')}", frames, FRAMES_AT_MOST, "make a film"),
+    ):
+        refuse_above(
+            where,
+            what,
+            count,
+            limit,
+            purpose,
+            "give a smaller input_shape, fewer channels or filters: the pattern repeats",
+        )
 
 
 @dataclass(frozen=True)
@@ -131,9 +168,6 @@ class Sweep:
         target: what is written.
         gathers: whether the window is in the source; else it is in the target.
         steps: one for each frame.
-
-    Raises:
-        ValueError: too large to draw legibly, or too many frames.
     """
 
     where: str
@@ -147,33 +181,6 @@ class Sweep:
     target: Planes
     gathers: bool
     steps: Sequence[Step]
-
-    def __post_init__(self) -> None:
-        weights = self.steps[0].weights.shape
-        shapes = [self.source.shape, weights, weights, self.target.shape]
-        rows = max(height * planes for height, _, planes in shapes)
-        columns = sum(width for _, width, _ in shapes)
-        way_out = "give a smaller input_shape, fewer channels or filters: the pattern repeats"
-        for what, count, limit in (
-            (counted(rows, "row"), rows, ROWS_AT_MOST),
-            (f"{counted(columns, 'column')} side by side", columns, COLUMNS_AT_MOST),
-        ):
-            refuse_above(
-                self.where,
-                f"a frame has {what}",
-                count,
-                limit,
-                "can be drawn with numbers",
-                way_out,
-            )
-        refuse_above(
-            self.where,
-            f"the film takes {counted(len(self.steps), 'frame')}",
-            len(self.steps),
-            FRAMES_AT_MOST,
-            "are watched to the end",
-            way_out,
-        )
 
     def film(self, path: Path | None) -> Film:
         """The film, written if there is a path.
