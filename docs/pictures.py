@@ -75,6 +75,27 @@ def adjoint_pairs(path: Path) -> None:
     viz.adjoint_figure(pairs, path)
 
 
+# article: I2
+@picture("gif")
+def backward_col2im(path: Path) -> None:
+    """The gradient of the input: every window's part is added to what is there."""
+    viz.input_gradient_film(small_layer("VALID"), (5, 5, 1), path)
+
+
+# article: I4
+@picture("gif")
+def backward_full_flip(path: Path) -> None:
+    """The same gradient as a FULL convolution with the kernel turned by 180 degrees."""
+    viz.full_flip_film(small_layer("VALID"), (5, 5, 1), path)
+
+
+# article: G2
+@picture("gif")
+def conv_3x3_valid(path: Path) -> None:
+    """The 3x3 window on a 5x5 image, in nine frames, with the arithmetic of each."""
+    viz.sliding_window_film(small_layer("VALID"), (5, 5, 1), path)
+
+
 # article: G5
 @picture("png")
 def conv_and_dense(path: Path) -> None:
@@ -130,6 +151,13 @@ def feature_maps(path: Path) -> None:
     viz.feature_maps_figure(record.model_at(-1), images[0], path, label=int(labels[0]))
 
 
+# article: I5
+@picture("gif")
+def kernel_gradient(path: Path) -> None:
+    """The gradient of the kernel: the gradient of the output slides over the image."""
+    viz.kernel_gradient_film(small_layer("VALID"), (5, 5, 1), path)
+
+
 # article: G4
 @picture("png")
 def matrix_product(path: Path) -> None:
@@ -178,6 +206,12 @@ def planes(path: Path) -> None:
         1, 1, (3, 2), stride=(2, 1), padding=((1, 0), (0, 2)), dilation=(1, 2), bias=False
     )
     viz.planes_film(conv, (6, 5, 1), path)
+
+
+@picture("gif")
+def same_stride2(path: Path) -> None:
+    """SAME with stride 2, whose last row of padding no window reaches."""
+    viz.sliding_window_film(small_layer("SAME", stride=2), (6, 5, 1), path)
 
 
 @picture("png")
@@ -233,6 +267,13 @@ def two_spirals() -> tuple[np.ndarray, np.ndarray]:
     noise = np.random.default_rng(1).normal(0, 0.03, (120, 2))
     points = np.concatenate([arm, -arm]) + noise  # half a turn further is the other side
     return points.astype(np.float32), np.repeat([0, 1], 60)
+
+
+def small_layer(padding: str, stride: int = 1) -> nn.Conv2D:
+    """A 3x3 kernel of small whole numbers, which is another one when it is turned."""
+    conv = nn.Conv2D(1, 1, 3, stride=stride, padding=padding, bias=False)
+    conv.kernel.data[..., 0, 0] = [[1, 2, 0], [3, 1, -1], [2, 0, -2]]
+    return conv
 
 
 def photograph_lab(path: Path, settings: str, height: int) -> None:
