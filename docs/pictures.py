@@ -140,7 +140,7 @@ def decision(path: Path) -> None:
         nn.Tanh(),
         nn.Dense(24, 2, rng=rng),
     )
-    record = watch.watched(model, (points, labels), steps=400, frames=40, lr=1e-2)
+    record = watch.watched(model, (points, labels), steps=400, frames=30, lr=1e-2)
     viz.decision_film(record, points, labels, path)
 
 

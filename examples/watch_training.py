@@ -79,7 +79,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--dataset", choices=("digits", "mnist"), default="digits", help="drawn digits, or real")
     add("--data-dir", help="folder with the files of mnist; without it, downloaded once")
     add("--steps", type=at_least(1), default=300, metavar="N", help="of training, 64 digits each")
-    add("--frames", type=at_least(2), default=40, metavar="N", help="of the film, at most")
+    add("--frames", type=at_least(2), default=30, metavar="N", help="of the film, at most")
     add("--lr", type=float, default=3e-3, metavar="RATE", help="learning rate of Adam")
     add("--seed", type=at_least(0), default=0, metavar="N", help="of weights and batches")
     add("--out", default="runs/watch_training", help="folder for what is written")
