@@ -68,6 +68,7 @@ def test_derivatives(stride, padding, cells, dilation, groups):
     )
 
 
+# article: E3, M1, M2
 @pytest.mark.parametrize("length", [5, 6, 11])
 @pytest.mark.parametrize("size", [1, 2, 4, 5])
 def test_modes_are_parts_of_numpys_full_convolution_with_the_kernel_flipped(size, length):
@@ -82,6 +83,28 @@ def test_modes_are_parts_of_numpys_full_convolution_with_the_kernel_flipped(size
     for mode, expected in parts.items():
         out = F.conv1d(signal.reshape(1, length, 1), weights.reshape(size, 1, 1), padding=mode)
         np.testing.assert_allclose(out.data.ravel(), expected, rtol=1e-12, atol=1e-12)
+
+
+# article: E3, M4
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6])
+def test_numpys_same_is_ours_for_odd_kernels_and_lies_a_cell_earlier_for_even_ones(size):
+    signal, weights = random((9,), (size,))
+    full = F.conv1d(signal.reshape(1, 9, 1), weights[::-1].reshape(size, 1, 1), padding="FULL")
+    same = F.conv1d(signal.reshape(1, 9, 1), weights[::-1].reshape(size, 1, 1), padding="SAME")
+    np.testing.assert_allclose(full.data.ravel(), np.convolve(signal, weights), atol=1e-12)
+    numpys = np.convolve(signal, weights, "same")
+    if size % 2:
+        np.testing.assert_allclose(same.data.ravel(), numpys, atol=1e-12)
+    else:
+        np.testing.assert_allclose(same.data.ravel()[:-1], numpys[1:], atol=1e-12)
+
+
+# article: M4
+def test_same_with_an_even_kernel_as_in_the_article():
+    signal, kernel = np.arange(5.0), np.array([1.0, 10.0])
+    out = F.conv1d(signal.reshape(1, 5, 1), kernel.reshape(2, 1, 1)).data.ravel()
+    assert out.tolist() == [10, 21, 32, 43, 4]
+    assert np.convolve(signal, kernel[::-1], "same").tolist() == [0, 10, 21, 32, 43]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])

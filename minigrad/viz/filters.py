@@ -7,8 +7,8 @@ ways out, and under each result stands which was taken:
   that reaches as far down as up;
 - clipped, for the others: what is below 0 is black, what is above 1 is white, and how much that is.
 
-`draw_filtered` puts a result on a board, whichever way it was computed; `draw_kernel_cells` puts
-the numbers of a kernel there.
+`draw_filtered` puts a result on a board, whichever way it was computed, and `draw_kernel_cells` the
+numbers of a kernel.
 """
 
 from __future__ import annotations
@@ -70,8 +70,7 @@ def filter_figure(image: Any, kernels: Mapping[str, Any], path: Path | None = No
 
     board = Board()
     board.heading(0, 0, "the picture")
-    draw_picture(board, "picture", 0, KERNEL_SIZE + 0.1, side, picture, 0.0, 1.0)
-    board.text(0, board.bottom + 0.05, "0 is black, 1 is white", 8)
+    draw_filtered(board, "picture", 0, KERNEL_SIZE + 0.1, side, picture, signed=False)
     for place, (name, kernel) in enumerate(checked.items(), start=1):
         row, column = divmod(place, COLUMNS)
         left, top = column * step_right, row * step_down
@@ -144,7 +143,7 @@ def filter_film(
     def draw(number: int) -> Figure:
         board = Board()
         board.heading(0, 0, "the picture")
-        draw_picture(board, "picture", 0, KERNEL_SIZE + 0.1, side, picture, 0.0, 1.0)
+        draw_filtered(board, "picture", 0, KERNEL_SIZE + 0.1, side, picture, signed=False)
         kernel = steps[number]
         shown = {
             "learned": ("the kernel now", kernel, correlated(picture, kernel)),
@@ -194,37 +193,40 @@ def draw_filtered(
         name: of the grid.
         left, top, side: inches; `side` is that of a pixel.
         values: any numbers.
-        signed: grey is 0, black and white as far below and above as `largest`; else 0 is black and
-            1 is white, and what is beyond them is clipped.
-        largest: by default the largest size among the values.
+        signed, largest: as for `as_greys`.
     """
-    low, high = float(values.min()), float(values.max())
-    numbers = f"{number_text(_rounded(low))} to {number_text(_rounded(high))}"
+    greys = as_greys(values, signed, largest)
+    grid = board.grid(name, left, top, side, np.repeat(greys[..., None], 3, axis=-1))
+    note = f"{number_text(values.min().round(2))} to {number_text(values.max().round(2))}; "
     if signed:
-        reach = max(abs(low), abs(high)) if largest is None else largest
-        grid = draw_picture(board, name, left, top, side, values, -reach, reach)
-        note = f"{numbers}; grey is 0,\n{_share(values < 0)} negative"
+        note += f"grey is 0,\n{negative_share(values)} negative"
     else:
-        grid = draw_picture(board, name, left, top, side, values, 0.0, 1.0)
-        clipped = _share((values < 0) | (values > 1))
-        note = f"{numbers}; 0 is black,\n1 is white, {clipped} clipped"
+        note += "0 is black,\n1 is white"
+        clipped = np.mean((values.round(2) < 0) | (values.round(2) > 1))
+        if clipped:
+            note += f", {100 * clipped:.1f} % clipped"
     board.text(left, grid.bottom + 0.05, note, 8)
     return grid
 
 
-def draw_picture(
-    board: Board,
-    name: str,
-    left: float,
-    top: float,
-    side: float,
-    values: Array,
-    black: float,
-    white: float,
-) -> Grid:
-    """Numbers (H, W) as greys between two of them; what lies beyond is black or white."""
-    share = ((values - black) / ((white - black) or 1.0)).clip(0, 1)
-    return board.grid(name, left, top, side, np.repeat(share[..., None], 3, axis=-1))
+def as_greys(values: Array, signed: bool, largest: float | None = None) -> Array:
+    """Any numbers as greys from 0 (black) to 1.
+
+    Args:
+        values: any shape.
+        signed: 0 becomes 0.5, and `largest` 1; else numbers stay, and what is beyond 0 and 1 is
+            clipped.
+        largest: by default the largest size among the values.
+    """
+    if signed:
+        largest = largest or float(np.abs(values).max()) or 1.0
+        values = 0.5 + 0.5 * values / largest
+    return values.clip(0, 1)
+
+
+def negative_share(values: Array) -> str:
+    """How much is negative, in percent; what rounds to 0.00 is not, as ranges are written so."""
+    return f"{100 * np.mean(values.round(2) < 0):.1f} %"
 
 
 def draw_kernel_cells(
@@ -314,13 +316,3 @@ def _kernel(where: str, name: str, value: Any, picture: Array) -> Array:
 def _side(picture: Array, dpi: int) -> float:
     """Of a pixel of the picture, in inches: whole pixels of the file."""
     return max(1, round(PICTURE_SIZE * dpi / max(picture.shape))) / dpi
-
-
-def _rounded(value: float) -> float:
-    """To two decimals, which is enough under a picture."""
-    return round(value, 2)
-
-
-def _share(cells: Array) -> str:
-    """How many are true, in percent."""
-    return f"{100 * cells.mean():.1f} %"
