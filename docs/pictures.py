@@ -31,9 +31,11 @@ import numpy as np
 from PIL import Image
 
 from examples import cut_the_ties as ties
+from examples import learn_a_filter as learner
+from examples import smooth_signal as smoother
 from examples import watch_training as watch
+from minigrad import article, data, nn, viz
 from minigrad import functional as F
-from minigrad import nn, viz
 from minigrad.files import whole_file
 from minigrad.text import readable_bytes, table
 from models import tiny_cnn
@@ -103,13 +105,6 @@ def conv_and_dense(path: Path) -> None:
     viz.conv_and_dense_figure(article_layer(), (3, 3, 1), path, ARTICLE_IMAGE)
 
 
-# article: G3
-@picture("png")
-def convolution(path: Path) -> None:
-    """The article's image and kernel, and what comes out."""
-    viz.convolution_figure(article_layer(), (3, 3, 1), path, ARTICLE_IMAGE, (0, 0, 0))
-
-
 @picture("png", among=EXPERIMENTS)
 def conv_lab(path: Path) -> None:
     """The convolution lab as it opens, the window moved."""
@@ -120,6 +115,13 @@ def conv_lab(path: Path) -> None:
 def conv_lab_backward(path: Path) -> None:
     """The same convolution backward."""
     photograph_lab(path, "cell=7&weight=5&backward", 1770)
+
+
+# article: G3
+@picture("png")
+def convolution(path: Path) -> None:
+    """The article's image and kernel, and what comes out."""
+    viz.convolution_figure(article_layer(), (3, 3, 1), path, ARTICLE_IMAGE, (0, 0, 0))
 
 
 @picture("png", among=EXPERIMENTS)
@@ -151,11 +153,36 @@ def feature_maps(path: Path) -> None:
     viz.feature_maps_figure(record.model_at(-1), images[0], path, label=int(labels[0]))
 
 
+@picture("png")
+def filters(path: Path) -> None:
+    """All filters on the drawn scene."""
+    viz.filter_figure(data.scene(), article.FILTERS, path)
+
+
+# article: G1
+@picture("gif")
+def flip_and_slide(path: Path) -> None:
+    """Chapter 2's signal and kernel: the answers to a 1 and to a 2."""
+    viz.flip_and_slide_film([0, 0, 1, 0, 0, 2, 0], [1, 2, 3], path)
+
+
 # article: I5
 @picture("gif")
 def kernel_gradient(path: Path) -> None:
     """The gradient of the kernel: the gradient of the output slides over the image."""
     viz.kernel_gradient_film(small_layer("VALID"), (5, 5, 1), path)
+
+
+@picture("gif")
+def learned_filter(path: Path) -> None:
+    """Sobel's kernel, found by gradient descent from the scene and its edges alone."""
+    rng = np.random.default_rng(0)
+    scene, true = learner.draw("scene", rng), article.FILTERS["sobel_x"]
+    x = scene[None, :, :, None]
+    target = F.conv2d(x, true[:, :, None, None], padding="VALID")
+    conv = nn.Conv2D(1, 1, 3, padding="VALID", bias=False, rng=rng).astype(np.float64)
+    kernels, losses = learner.learn(conv, x, target, steps=800)
+    learner.film(scene, kernels, losses, true, path)
 
 
 # article: G4
@@ -212,6 +239,14 @@ def planes(path: Path) -> None:
 def same_stride2(path: Path) -> None:
     """SAME with stride 2, whose last row of padding no window reaches."""
     viz.sliding_window_film(small_layer("SAME", stride=2), (6, 5, 1), path)
+
+
+@picture("png")
+def smooth_signal(path: Path) -> None:
+    """What `examples.smooth_signal` draws: a noisy wave, and a triangle of weights."""
+    clean = smoother.wave(240)
+    noisy = clean + 0.3 * np.random.default_rng(0).standard_normal(240)
+    viz.signal_figure(noisy, smoother.triangle(6), path, clean=clean)
 
 
 @picture("png")

@@ -75,14 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     out = Path(options.out)
     shown = {"before": kernels[0], "after": learned, f"true {options.filter}": true}
     viz.filter_figure(picture, shown, out / "kernels.png")
-    steps = early_steps(options.steps, FRAMES)
-    viz.filter_film(
-        picture,
-        [kernels[step] for step in steps],
-        true,
-        out / "learning.gif",
-        titles=[f"step {step}: mean squared error {losses[step]:.1e}" for step in steps],
-    )
+    film(picture, kernels, losses, true, out / "learning.gif")
     print(f"\npictures in {out}/: kernels.png, learning.gif")
     return 1 if error > FOUND and seen == true.size else 0
 
@@ -125,6 +118,15 @@ def draw(name: str, rng: np.random.Generator) -> Array:
     if name == "ramp":  # brighter and brighter to the right: copies of it differ by a constant
         return np.tile(np.linspace(0, 1, WIDTH), (HEIGHT, 1))
     return np.full((HEIGHT, WIDTH), 0.5)
+
+
+def film(
+    picture: Array, kernels: list[Array], losses: list[float], true: Array, path: Path
+) -> viz.Film:
+    """The kernel at some of the steps, and what it made of the picture (H, W)."""
+    steps = early_steps(len(kernels) - 1, FRAMES)
+    titles = [f"step {step}: mean squared error {losses[step]:.1e}" for step in steps]
+    return viz.filter_film(picture, [kernels[step] for step in steps], true, path, titles)
 
 
 # --- what is printed ------------------------------------------------------------------------------

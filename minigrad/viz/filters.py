@@ -69,7 +69,7 @@ def filter_figure(image: Any, kernels: Mapping[str, Any], path: Path | None = No
     step_down, step_right = KERNEL_SIZE + height + NOTES, max(KERNEL_SIZE, width) + GAP
 
     board = Board()
-    board.heading(0, 0, "the picture")
+    board.heading(0, KERNEL_SIZE + 0.1, "the picture")
     draw_filtered(board, "picture", 0, KERNEL_SIZE + 0.1, side, picture, signed=False)
     for place, (name, kernel) in enumerate(checked.items(), start=1):
         row, column = divmod(place, COLUMNS)
@@ -142,7 +142,7 @@ def filter_film(
 
     def draw(number: int) -> Figure:
         board = Board()
-        board.heading(0, 0, "the picture")
+        board.heading(0, KERNEL_SIZE + 0.1, "the picture")
         draw_filtered(board, "picture", 0, KERNEL_SIZE + 0.1, side, picture, signed=False)
         kernel = steps[number]
         shown = {
