@@ -7,7 +7,7 @@ page that shows one says so on a line of its own, "article:" and the numbers wit
 in a comment above the test, at the end of the picture's docstring, in an HTML comment on the page.
 
 The command prints every number with its places, and fails if one has none or a tag names no number.
-With --write it puts the same table, without lines, into docs/article_index.md.
+With --write it puts the same, without lines, into docs/article_index.md.
 """
 
 import argparse
@@ -177,33 +177,44 @@ def _headings(lines: list[str]) -> Iterator[tuple[int, str]]:
 
 
 def index_page(found: dict[str, list[Place]]) -> str:
-    """The table as a page, without line numbers, which would change with every edit."""
+    """The list as a page, without line numbers, which would change with every edit."""
     parts = [
         "# The article, point by point",
         "What the article says, does and gets wrong, in our words, and where each point is shown\n"
         "or put right. `python docs/article_ids.py --write` makes this page.",
     ]
     for letter, title in GROUPS.items():
-        rows = [
-            f"| {identifier} | {statement} | {'<br>'.join(_links(found.get(identifier, [])))} |"
-            for identifier, statement in STATEMENTS.items()
-            if identifier.startswith(letter)
-        ]
-        parts.append("\n".join([f"## {title}", "", "| | what | where |", "|---|---|---|", *rows]))
+        parts.append(f"## {title}")
+        for identifier, statement in STATEMENTS.items():
+            if identifier.startswith(letter):
+                parts += [
+                    f"**{identifier}** {statement}",
+                    "\n".join(_links(found.get(identifier, []))),
+                ]
     return "\n\n".join(parts) + "\n"
 
 
 def _links(places: list[Place]) -> Iterator[str]:
-    for path, name in dict.fromkeys((place.path, place.name) for place in places):
+    """A link per heading of a page, and per file of code, with the names of its functions."""
+    names: dict[str, list[str]] = {}
+    for place in places:
+        if place.name not in names.setdefault(place.path, []):
+            names[place.path].append(place.name)
+    for path, titles in names.items():
+        target = path.removeprefix("docs/") if path.startswith("docs/") else f"../{path}"
         if path.endswith(".md"):
-            yield f"[{name}]({path.removeprefix('docs/')})"
+            for title in titles:
+                # The name that GitHub and the site give to the heading.
+                anchor = re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+                yield f"- [{title}]({target}#{anchor})"
         else:
-            target = path.removeprefix("docs/") if path.startswith("docs/") else f"../{path}"
-            yield f"[`{path.rpartition('/')[2]}`]({target})" + (f" `{name}`" if name else "")
+            functions = ", ".join(f"`{title}`" for title in titles if title)
+            link = f"[{path.rpartition('/')[2]}]({target})"
+            yield f"- {link}: {functions}" if functions else f"- {link}"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the table; 1 if anything is missing or unknown."""
+    """Print the list; 1 if anything is missing or unknown."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--write", action="store_true", help="write docs/article_index.md as well")
     write = parser.parse_args(arguments).write
