@@ -85,9 +85,11 @@ class Film:
         pictures = _of_one_size([_pixels(figure, dpi) for figure in self])
         palette = _common_palette(pictures)
         # No dither: dots in even areas would be noise, and would not compress.
-        first, *others = (
+        first, *others = frames = [
             picture.quantize(palette=palette, dither=Dither.NONE) for picture in pictures
-        )
+        ]
+        for frame in frames:
+            frame.putpalette(_with_pure_white(palette))
         shown = [round(1000 * self.seconds)] * self.length
         shown[-1] *= LAST_FRAME_STAYS
         with whole_file(path) as temporary:
@@ -145,3 +147,16 @@ def _common_palette(pictures: list[Image]) -> Image:
     pixels = np.concatenate([np.asarray(picture).reshape(-1, 3) for picture in pictures])
     sample = pixels[:: max(1, len(pixels) // PALETTE_SAMPLE)]
     return Image.fromarray(sample[None]).quantize(256)
+
+
+def _with_pure_white(palette: Image) -> list[int]:
+    """Its colours, the one that stands for white made white: Pillow's is a little darker.
+
+    On a white page the film would be a grey box.
+    """
+    from PIL import Image
+
+    colours = palette.getpalette() or []
+    index = int(np.asarray(Image.new("RGB", (1, 1), "white").quantize(palette=palette))[0, 0])
+    colours[3 * index : 3 * index + 3] = [255, 255, 255]
+    return colours

@@ -51,6 +51,17 @@ def test_colours_that_come_late_are_in_the_palette(tmp_path):
     np.testing.assert_allclose(frames[-1][15, 15], (0x00, 0x9E, 0x73), atol=3)
 
 
+def test_white_stays_white(tmp_path):
+    def lettered(number):
+        figure = Figure(figsize=(2, 1), facecolor="white")
+        figure.text(0.1, 0.3, f"letter {number}")
+        return figure
+
+    Film(lettered, length=3).save(tmp_path / "white.gif")
+    for frame in read(tmp_path / "white.gif")[0]:
+        np.testing.assert_array_equal(frame[:5], 255)
+
+
 def test_same_film_same_bytes(tmp_path):
     for name in ("a.gif", "b.gif"):
         Film(plain_frames, length=4).save(tmp_path / name)
