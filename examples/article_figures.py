@@ -24,7 +24,7 @@ import numpy as np
 from minigrad import article, data, nn, viz
 from minigrad.conv_arithmetic import output_shape
 from minigrad.viz.cells import Board
-from minigrad.viz.filters import draw_picture
+from minigrad.viz.filters import draw_filtered, negative_share
 
 from .conv_vs_dense import padding, sizes
 
@@ -96,8 +96,7 @@ class Settings:
         difference = float(np.abs(loops - matmul).max())
         if difference > 1e-9:
             raise AssertionError(f"loops and matmul differ by {difference:.1e}; nothing is drawn")
-        # Without the rounding errors that an even area leaves, which would count as negative.
-        return {"conv": loops.round(9), "conv_matmul": matmul.round(9)}
+        return {"conv": loops, "conv_matmul": matmul}
 
 
 # --- the figures, in the article's order; each returns what it shows ------------------------------
@@ -201,17 +200,13 @@ def filtered_by_matmul(settings: Settings, path: Path) -> str:
 def filtered(settings: Settings, way: str, path: Path) -> str:
     """The picture after the filter, on a scale that shows all of it: grey is 0."""
     values = settings.filtered[way]
-    reach = float(np.abs(values).max())
-    negative = 100 * float((values < 0).mean())
     board = Board()
-    draw_picture(board, "after", 0, 0, PIXEL, values, -reach, reach)
+    draw_filtered(board, "after", 0, 0, PIXEL, values, signed=True)
     board.headline(f"After the filter, by article.{way}", "outline, times -0.1, in each channel")
-    board.caption(
-        f"From {values.min():.1f} to {values.max():.1f}; grey is 0. {negative:.1f} % are negative: "
-        "cast to bytes they would wrap around, -1 to 255."
-    )
+    board.caption("Cast to bytes, what is negative would wrap around, -1 to 255.")
     board.finish(path)
-    return f"after the filter, by article.{way}: {by(values.shape)}, {negative:.1f} % negative"
+    negative = negative_share(values)
+    return f"after the filter, by article.{way}: {by(values.shape)}, {negative} negative"
 
 
 # article: G13
