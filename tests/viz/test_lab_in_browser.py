@@ -156,6 +156,25 @@ def lab(browser, address):
     assert browser.get_log("browser") == []
 
 
+@pytest.fixture
+def emulate(browser):
+    """Set the screen's width and what the user prefers, for one test."""
+
+    def set_to(width, **features):
+        browser.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": 740, "deviceScaleFactor": 1, "mobile": False},
+        )
+        browser.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia",
+            {"features": [{"name": n.replace("_", "-"), "value": v} for n, v in features.items()]},
+        )
+
+    yield set_to
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
 # --- the arithmetic, against the library ----------------------------------------------------------
 
 
@@ -303,9 +322,39 @@ def test_the_mouse_moves_the_window(lab):
     assert lab.chosen("output") == 1 * 5 + 2
     move(lab.find("#matrix-map")).perform()
     assert lab.chosen("output") == 12
-    lab.press(Keys.TAB)  # the mouse rests there, and does not hold the window
+    lab.browser.execute_script("change({stride: [3, 3], padding: [[2, 1], [0, 3]]})")  # 2 rows of 2
+    image = lab.browser.find_elements(By.CSS_SELECTOR, "#image .cell")
+    for row, column, position in [(0, 0, 0), (2, 3, 1), (3, 2, 2), (7, 7, 3)]:
+        move(image[row * 8 + column]).perform()
+        assert lab.chosen("output") == position
+
+
+def test_a_mouse_that_rests_does_not_hold_the_window(lab):
+    """Browsers report it again, in the same place, when the page has moved under it."""
+    report = (
+        "arguments[0].dispatchEvent(new PointerEvent('pointermove',"
+        " {pointerType: 'mouse', clientX: 300, clientY: 200, bubbles: true}))"
+    )
+    cells = lab.browser.find_elements(By.CSS_SELECTOR, "#output .cell")
+    lab.browser.execute_script(report, cells[12])
     cells[12].send_keys(Keys.ARROW_LEFT)
+    lab.browser.execute_script(report, cells[12])
     assert lab.chosen("output") == 11
+
+
+def test_a_finger_moves_the_window(lab, emulate):
+    emulate(360)
+    lab.browser.refresh()
+    cell = lab.browser.find_elements(By.CSS_SELECTOR, "#image .cell")[3 * 7 + 4]
+    lab.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", cell)
+    x, y = lab.browser.execute_script(
+        "const box = arguments[0].getBoundingClientRect(); return [box.x + 9, box.y + 9]", cell
+    )
+    for kind, points in [("touchStart", [{"x": x, "y": y}]), ("touchEnd", [])]:
+        lab.browser.execute_cdp_cmd(
+            "Input.dispatchTouchEvent", {"type": kind, "touchPoints": points}
+        )
+    assert lab.chosen("output") == 2 * 5 + 3
 
 
 def test_the_window_is_drawn_where_it_is(lab):
@@ -474,6 +523,7 @@ def gradients(lab, image, kernel, stride, padding, dilation):
 NOTHING_SQUARE = ((4, 6), (3, 2), (1, 2), ((1, 0), (2, 1)), (1, 1))
 
 
+# article: I2
 def test_an_output_gradient_and_what_it_fills_in_dX(lab):
     lab.preset("Nothing square")
     lab.choose_direction("backward")
@@ -512,6 +562,7 @@ def test_an_output_gradient_and_what_it_fills_in_dX(lab):
     assert lab.numbers("so-far", (5, 9))[1:, 2:-1].tolist() == dX.tolist()
 
 
+# article: I3
 def test_a_weight_and_the_cells_tied_to_it(lab):
     lab.preset("Nothing square")
     lab.choose_direction("backward")
@@ -538,6 +589,28 @@ def test_a_weight_and_the_cells_tied_to_it(lab):
         assert np.flatnonzero(met).tolist() == np.unique(tied[:, 1]).tolist()
 
 
+def test_a_cell_of_the_matrix_is_a_weight_and_an_output_cell(lab):
+    lab.preset("Nothing square")
+    lab.choose_direction("backward")
+    index_map = conv_index_map((4, 6, 1), (3, 2, 1, 1), (1, 2), ((1, 0), (2, 1))).T
+    position, cell = 6, 15
+    ground = lab.find("#tied-map .ground").rect
+    across = (cell + 0.5) / 24 - 0.5
+    down = (position + 0.5) / 12 - 0.5
+    ActionChains(lab.browser, duration=0).move_to_element_with_offset(
+        lab.find("#tied-map"), round(across * ground["width"]), round(down * ground["height"])
+    ).click().perform()
+    assert (lab.chosen("gradient"), lab.chosen("weights")) == (6, index_map[6, 15])
+    # Its product is the framed one of those that add up.
+    tied = np.argwhere(index_map == index_map[6, 15]).tolist()
+    framed = [
+        "current" in term.get_attribute("class")
+        for term in lab.browser.find_elements(By.CSS_SELECTOR, "#tied-formula .term")
+    ]
+    assert [place for place, is_framed in zip(tied, framed, strict=True) if is_framed] == [[6, 15]]
+    assert lab.marked("tied-map") == (6, 0, 1, 24)
+
+
 def test_a_weight_that_only_meets_padding(lab):
     lab.browser.execute_script(
         "change({image: [1, 3], kernel: [3, 1], padding: 'SAME', backward: true})"
@@ -558,25 +631,6 @@ EVERYTHING = [
     "change({backward: true})",
     "change({image: [1, 1], padding: 'VALID'})",  # does not fit
 ]
-
-
-@pytest.fixture
-def emulate(browser):
-    """Set the screen's width and what the user prefers, for one test."""
-
-    def set_to(width, **features):
-        browser.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {"width": width, "height": 740, "deviceScaleFactor": 1, "mobile": False},
-        )
-        browser.execute_cdp_cmd(
-            "Emulation.setEmulatedMedia",
-            {"features": [{"name": n.replace("_", "-"), "value": v} for n, v in features.items()]},
-        )
-
-    yield set_to
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
 @pytest.mark.parametrize("width", [360, 800, 1400])
