@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FRAMES_AT_MOST = 400
 LAST_FRAME_STAYS = 3  # times as long as the others, so that the end is seen before it starts again
 PALETTE_SAMPLE = 2_000_000  # pixels of all frames together that decide the colours of the film
+EXACT_COLOURS = 128  # of the 256 in a palette
 
 
 @dataclass(frozen=True)
@@ -80,16 +81,9 @@ class Film:
             ValueError: another ending.
         """
         check_gif(path, "Film.save")
-        from PIL.Image import Dither
-
         pictures = _of_one_size([_pixels(figure, dpi) for figure in self])
         palette = _common_palette(pictures)
-        # No dither: dots in even areas would be noise, and would not compress.
-        first, *others = frames = [
-            picture.quantize(palette=palette, dither=Dither.NONE) for picture in pictures
-        ]
-        for frame in frames:
-            frame.putpalette(_with_pure_white(palette))
+        first, *others = (_in_colours(palette, picture) for picture in pictures)
         shown = [round(1000 * self.seconds)] * self.length
         shown[-1] *= LAST_FRAME_STAYS
         with whole_file(path) as temporary:
@@ -123,40 +117,61 @@ def _pixels(figure: Figure, dpi: int) -> Array:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _of_one_size(pictures: list[Array]) -> list[Image]:
-    """(H, W, 3) each -> pictures as high and as wide as the largest, filled up with white."""
-    from PIL import Image
-
+def _of_one_size(pictures: list[Array]) -> list[Array]:
+    """(H, W, 3) each -> all as high and as wide as the largest, filled up with white."""
     height, width = (max(picture.shape[axis] for picture in pictures) for axis in (0, 1))
     return [
-        Image.fromarray(
-            np.pad(
-                picture,
-                ((0, height - picture.shape[0]), (0, width - picture.shape[1]), (0, 0)),
-                constant_values=255,
-            )
+        np.pad(
+            picture,
+            ((0, height - picture.shape[0]), (0, width - picture.shape[1]), (0, 0)),
+            constant_values=255,
         )
         for picture in pictures
     ]
 
 
-def _common_palette(pictures: list[Image]) -> Image:
-    """One palette of 256 colours for all frames: with one for each, still areas would flicker."""
-    from PIL import Image
+def _common_palette(pictures: list[Array]) -> Array:
+    """At most 256 colours for all frames, (colours, 3): with some for each, areas would flicker.
 
-    pixels = np.concatenate([np.asarray(picture).reshape(-1, 3) for picture in pictures])
-    sample = pixels[:: max(1, len(pixels) // PALETTE_SAMPLE)]
-    return Image.fromarray(sample[None]).quantize(256)
-
-
-def _with_pure_white(palette: Image) -> list[int]:
-    """Its colours, the one that stands for white made white: Pillow's is a little darker.
-
-    On a white page the film would be a grey box.
+    The commonest colours are kept as they are, so that white stays white; the others share the rest
+    of the palette.
     """
     from PIL import Image
 
-    colours = palette.getpalette() or []
-    index = int(np.asarray(Image.new("RGB", (1, 1), "white").quantize(palette=palette))[0, 0])
-    colours[3 * index : 3 * index + 3] = [255, 255, 255]
-    return colours
+    pixels = np.concatenate([picture.reshape(-1, 3) for picture in pictures])
+    sample = pixels[:: max(1, len(pixels) // PALETTE_SAMPLE)]
+    codes = _codes(sample)
+    colours, first, counts = np.unique(codes, return_index=True, return_counts=True)
+    commonest = np.argsort(-counts, kind="stable")[:EXACT_COLOURS]
+    palette = sample[first[commonest]]
+    others = sample[~np.isin(codes, colours[commonest])]
+    if len(others):
+        shared = Image.fromarray(others[None]).quantize(256 - EXACT_COLOURS)
+        averages = np.asarray(shared.convert("RGB")).reshape(-1, 3)
+        palette = np.concatenate([palette, np.unique(averages, axis=0)])
+    return palette
+
+
+def _in_colours(palette: Array, picture: Array) -> Image:
+    """A picture in which every pixel has the nearest colour of the palette.
+
+    Pillow's own way looks colours up by their upper six bits, and confuses near ones. No dither:
+    dots in even areas would be noise, and would not compress.
+    """
+    from PIL import Image
+
+    _, first, place = np.unique(_codes(picture).ravel(), return_index=True, return_inverse=True)
+    colours = picture.reshape(-1, 3)[first].astype(np.int32)  # each colour of the picture once
+    nearest = np.empty(len(colours), np.uint8)
+    for begin in range(0, len(colours), 4096):  # so many at a time, for the sake of memory
+        part = slice(begin, begin + 4096)
+        distances = ((colours[part, None] - palette.astype(np.int32)) ** 2).sum(axis=2)
+        nearest[part] = distances.argmin(axis=1)
+    image = Image.fromarray(nearest[place].reshape(picture.shape[:2]))
+    image.putpalette(palette.tobytes())
+    return image
+
+
+def _codes(colours: Array) -> Array:
+    """One number for each colour, (..., 3) bytes -> (...)."""
+    return colours.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
