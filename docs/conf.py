@@ -70,10 +70,9 @@ def escape_markup(app: Sphinx, what: str, name: str, obj: object, options, lines
     if lines and lines[-1].startswith("article: "):
         lines.pop()  # a tag for article_ids.py
     text = re.sub(
-        r"(`[^`]*`|>>>.*?(?:\n\s*\n|\Z))|([*|])",
+        r"(`[^`]*`|>>>(?:.+\n?)*|::\n(?:\n| .*\n)*)|([*|])",
         lambda found: found[1] or "\\" + found[2],
         "\n".join(lines),
-        flags=re.DOTALL,
     )
     lines[:] = text.split("\n")
 

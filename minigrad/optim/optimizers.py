@@ -144,7 +144,7 @@ class Optimizer:
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent, as `torch.optim.SGD` with dampening 0.
+    """Stochastic gradient descent, as `torch.optim.SGD` with dampening 0::
 
         g = g + weight_decay * p
         buffer = momentum * buffer + g
@@ -190,7 +190,7 @@ class SGD(Optimizer):
 
 
 class Adam(Optimizer):
-    """Adam (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980), as `torch.optim.Adam`.
+    """Adam (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980), as `torch.optim.Adam`::
 
         g = g + weight_decay * p
         exp_avg = beta1 * exp_avg + (1 - beta1) * g
@@ -277,7 +277,7 @@ class AdamW(Adam):
 class RMSprop(Optimizer):
     """RMSprop (Hinton's lecture 6 of "Neural Networks for Machine Learning", 2012).
 
-    As `torch.optim.RMSprop` with centered=False:
+    As `torch.optim.RMSprop` with centered=False::
 
         g = g + weight_decay * p
         square_avg = alpha * square_avg + (1 - alpha) * g**2

@@ -69,6 +69,14 @@ def test_backticks_in_docstrings_are_code_or_links(site):
     assert re.search(r"<code[^>]*>\s*(<span[^>]*>)?cols", page)
 
 
+def test_formulas_in_docstrings_keep_their_lines(site):
+    """An indented paragraph without `::` before it is a quotation, in which lines run together."""
+    pages = {page.name: page.read_text() for page in (site / "api").glob("*.html")}
+    assert "optim.html" in pages
+    assert not [name for name, text in pages.items() if "<blockquote" in text]
+    assert not [name for name, text in pages.items() if re.search(r"\\[*|]", text)]
+
+
 def test_the_lab_is_on_the_site(site):
     assert 'href="convolution_lab.html"' in (site / "index.html").read_text()
     assert (site / "convolution_lab.html").read_text().startswith("<!DOCTYPE html>")
