@@ -13,7 +13,7 @@ from minigrad import checks
 
 from .pages import ROOT
 
-pytest.importorskip("sphinx", reason='the site is built where the extra "docs" is installed')
+pytest.importorskip("furo", reason='the site is built where the extra "docs" is installed')
 
 pytestmark = pytest.mark.slow
 
