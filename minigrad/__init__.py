@@ -10,6 +10,7 @@ from .operators.linear import matmul
 from .random import manual_seed
 from .serialization import load, save
 from .summary import summary
+from .switches import fast_paths
 from .tensor import Tensor, concatenate, maximum, minimum, stack, tensor, where
 
 allocator.keep_freed_memory()
@@ -22,6 +23,7 @@ __all__ = [
     "detect_anomaly",
     "einsum",
     "equivalence",
+    "fast_paths",
     "functional",
     "grad",
     "gradcheck",
