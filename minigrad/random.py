@@ -23,11 +23,11 @@ Example:
 
 from __future__ import annotations
 
+import functools
 from typing import Any, cast
 
 import numpy as np
 
-_generator = np.random.Generator(np.random.PCG64())
 _NOT_A_STATE = "set_state: state must be a dict that get_state returned"
 
 
@@ -42,12 +42,13 @@ def manual_seed(seed: int | np.integer[Any]) -> None:
         )
     if seed < 0:
         raise ValueError(f"manual_seed: seed must be 0 or more, got {seed}")
-    _generator.bit_generator.state = np.random.PCG64(int(seed)).state
+    generator().bit_generator.state = np.random.PCG64(int(seed)).state
 
 
+@functools.cache  # made when first needed: NumPy's random part takes a while to import
 def generator() -> np.random.Generator:
     """The library's generator: the same object always, so drawing from it moves everybody on."""
-    return _generator
+    return np.random.Generator(np.random.PCG64())
 
 
 def resolve(rng: np.random.Generator | None, caller: str = "minigrad") -> np.random.Generator:
@@ -56,7 +57,7 @@ def resolve(rng: np.random.Generator | None, caller: str = "minigrad") -> np.ran
     `caller` names the layer or function in the TypeError that anything else raises.
     """
     if rng is None:
-        return _generator
+        return generator()
     if not isinstance(rng, np.random.Generator):
         raise TypeError(
             f"{caller}: rng must be a numpy.random.Generator or None, got {rng!r} "
@@ -67,7 +68,7 @@ def resolve(rng: np.random.Generator | None, caller: str = "minigrad") -> np.ran
 
 def get_state() -> dict[str, Any]:
     """The generator's state: a dict of strings and integers, which `json` keeps exactly."""
-    return dict(_generator.bit_generator.state)
+    return dict(generator().bit_generator.state)
 
 
 def set_state(state: dict[str, Any]) -> None:
@@ -84,4 +85,4 @@ def set_state(state: dict[str, Any]) -> None:
         raise ValueError(f"{_NOT_A_STATE} ({problem!r}); got {state!r}") from problem
     if not kept:
         raise ValueError(f"{_NOT_A_STATE} (its numbers must be integers); got {state!r}")
-    _generator.bit_generator.state = trial.state
+    generator().bit_generator.state = trial.state

@@ -10,7 +10,7 @@ from minigrad import functional as F
 from minigrad import nn
 from minigrad.nn.calls import record_calls
 from minigrad.operators import linear
-from minigrad.summary import summary
+from minigrad.summaries import summary
 from models import lenet5, mlp, tiny_cnn, vgg_small
 
 
