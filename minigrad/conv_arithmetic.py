@@ -14,6 +14,7 @@ Along both axes of an image, always height before width:
 - `pair`                  one int or two -> `(height, width)`
 - `resolve_padding`       everything a user may write -> `((top, bottom), (left, right))`
 - `output_shape`          how many positions the window has, `(height, width)`
+- `Window`                all that there is to say of a window, resolved
 
 `integer`, `pair` and the two `resolve_...` take what users write and refuse what makes no sense;
 the others take their results. `where` is the function or layer that an error speaks of.
@@ -21,10 +22,20 @@ the others take their results. `where` is the function or layer that an error sp
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import SupportsIndex, TypeAlias
+from typing import NamedTuple, SupportsIndex, TypeAlias
 
 Pair: TypeAlias = tuple[int, int]
 Pads: TypeAlias = tuple[Pair, Pair]
+
+
+class Window(NamedTuple):
+    """A window that slides over images: `(height, width)` each, as from `pair`; pads resolved."""
+
+    kernel_size: Pair
+    stride: Pair
+    pads: Pads
+    dilation: Pair
+
 
 # What users write: an int may be any NumPy integer, a pair a tuple or a list.
 IntOrPair: TypeAlias = SupportsIndex | Sequence[SupportsIndex]

@@ -27,6 +27,7 @@ from .conv_arithmetic import (
     Padding,
     Pads,
     Pair,
+    Window,
     integer,
     output_shape,
     output_size,
@@ -37,7 +38,9 @@ from .conv_arithmetic import (
 )
 from .engine import Array, Differentiable, as_array
 from .operators import convolution, losses
+from .operators.linear import common_dtype, to_dtype
 from .operators.reductions import normalise_axes, shifted_to_zero, softmax_over
+from .switches import fast_paths_enabled
 from .tensor import Tensor, as_tensor, where
 
 Reduction = Literal["mean", "sum", "none"]
@@ -108,7 +111,7 @@ def im2col(
     x = _images("im2col", x)
     windows = _Windows("im2col", kernel_size, stride, padding, dilation)
     windows.output_shape(x)
-    return convolution.im2col(x, **windows.keywords())
+    return convolution.im2col(x, window=windows.window)
 
 
 def col2im(
@@ -151,7 +154,7 @@ def col2im(
             f"input_shape={tuple(input_shape)} and kernel_size={(kh, kw)}"
         )
     image_shape = (batch, height, width, channels)
-    return convolution.col2im(cols, input_shape=image_shape, **windows.keywords())
+    return convolution.col2im(cols, input_shape=image_shape, window=windows.window)
 
 
 def conv2d(
@@ -199,11 +202,24 @@ def conv2d(
         bias = _bias("conv2d", bias, filters)
     windows = _Windows("conv2d", (kh, kw), stride, padding, dilation)
     windows.output_shape(x)
-    cols = convolution.im2col(x, **windows.keywords())
+    if groups == 1 and fast_paths_enabled():
+        weight = kernel.reshape(-1, filters)  # (KH, KW, C, F) -> (KH*KW*C, F)
+        return _windows_affine(x, weight, bias, windows.window)
+    cols = convolution.im2col(x, window=windows.window)
     if groups == 1:
         return linear(cols, kernel.reshape(-1, filters), bias)
     out = _grouped_product(cols, kernel, groups)
     return out if bias is None else out + bias
+
+
+def _windows_affine(x: Tensor, weight: Tensor, bias: Tensor | None, window: Window) -> Tensor:
+    """`linear(im2col(x), weight, bias)`, block by block; see `operators.convolution`."""
+    operands = [operand for operand in (x, weight, bias) if operand is not None]
+    dtype = common_dtype(*operands)
+    operands = [to_dtype(operand, dtype) for operand in operands]
+    if bias is None:
+        return convolution.windows_matmul(*operands, window=window)
+    return convolution.windows_affine(*operands, window=window)
 
 
 def _kernel(where: str, x: Tensor, kernel: Any, groups: int) -> Tensor:
@@ -370,7 +386,7 @@ def conv_transpose2d(
         # -> (N*H*W, KH*KW, G, C) -> (N, H, W, KH*KW*G*C)
         products = products.reshape(groups, rows.shape[1], kh * kw, channels_per_group)
         cols = products.transpose(1, 2, 0, 3).reshape(batch, height, width, kh * kw * channels)
-    out = convolution.col2im(cols, input_shape=input_shape, **windows.keywords())
+    out = convolution.col2im(cols, input_shape=input_shape, window=windows.window)
     return out if bias is None else out + bias
 
 
@@ -438,11 +454,11 @@ def avg_pool2d(
     oh, ow = windows.refuse_windows_of_padding(x)
     kh, kw = windows.kernel_size
     batch, height, width, channels = x.shape
-    cols = convolution.im2col(x, **windows.keywords())
+    cols = convolution.im2col(x, window=windows.window)
     sums = cols.reshape(batch, oh, ow, kh * kw, channels).sum(axis=3)
     # How many cells of each window lie in the image: im2col of an image of ones, (1, OH, OW, 1).
     ones = Tensor(np.ones((1, height, width, 1), x.dtype))
-    counts = convolution.im2col(ones, **windows.keywords()).sum(axis=3, keepdims=True)
+    counts = convolution.im2col(ones, window=windows.window).sum(axis=3, keepdims=True)
     return sums / counts
 
 
@@ -462,15 +478,7 @@ class _Windows:
         self.stride: Pair = pair(stride, "stride", where=where)
         self.dilation: Pair = pair(dilation, "dilation", where=where)
         self.pads: Pads = resolve_padding(padding, self.kernel_size, self.dilation, where=where)
-
-    def keywords(self) -> dict[str, Any]:
-        """The geometry as the operators take it."""
-        return {
-            "kernel_size": self.kernel_size,
-            "stride": self.stride,
-            "pads": self.pads,
-            "dilation": self.dilation,
-        }
+        self.window = Window(self.kernel_size, self.stride, self.pads, self.dilation)
 
     def output_shape_for(self, height: int, width: int) -> Pair:
         return output_shape(

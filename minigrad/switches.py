@@ -1,8 +1,8 @@
 """`fast_paths`: whether operators take shortcuts, or the plain compositions that prove them right.
 
 A fast path computes what a composition of simpler operators computes, up to rounding, in less time
-or memory. The composition stays in the code, beside it, as its explanation and its oracle; with
-the fast paths off, it is what runs. `MINIGRAD_FAST_PATHS=0` in the environment starts with them off.
+or memory. The composition stays in the code, beside it, as its explanation and its oracle, and it
+is what runs with the fast paths off. `MINIGRAD_FAST_PATHS=0` in the environment starts so.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ import pytest
 
 import minigrad as mg
 import minigrad.functional as F
+from minigrad.conv_arithmetic import Window
 from minigrad.equivalence import matrix
 from minigrad.operators import convolution, einsum, elementwise, linear, losses, reductions
 from tests import oracles
@@ -796,26 +797,63 @@ for label, kernel_size, stride, pads, dilation in (
     ("overlapping", (3, 2), (2, 1), ((0, 2), (1, 0)), (1, 3)),
     ("untouched cells", (1, 2), (3, 4), ((0, 0), (0, 0)), (1, 1)),
 ):
+    window = Window(kernel_size, stride, pads, dilation)
     geometry = {"kernel_size": kernel_size, "stride": stride, "dilation": dilation}
     in_loops = partial(oracles.im2col, **geometry, pads=pads)
+    rows_shape = in_loops(np.zeros(IMAGES)).shape
     moves_cells(
         label,
         {
-            "convolution.im2col": partial(convolution.im2col, **geometry, pads=pads),
+            "convolution.im2col": partial(convolution.im2col, window=window),
             "F.im2col": partial(F.im2col, **geometry, padding=pads),
         },
         in_loops,
         numbers(*IMAGES),
     )
     geometry["input_shape"] = IMAGES
+    back_in_loops = partial(oracles.col2im, **geometry, pads=pads)
     moves_cells(
         label,
         {
-            "convolution.col2im": partial(convolution.col2im, **geometry, pads=pads),
+            "convolution.col2im": partial(convolution.col2im, input_shape=IMAGES, window=window),
             "F.col2im": partial(F.col2im, **geometry, padding=pads),
         },
-        partial(oracles.col2im, **geometry, pads=pads),
-        numbers(*in_loops(np.zeros(IMAGES)).shape),
+        back_in_loops,
+        numbers(*rows_shape),
+    )
+    weight, output_shape = numbers(rows_shape[-1], 4), (*rows_shape[:-1], 4)
+    case(
+        label,
+        {"convolution.windows_affine": partial(convolution.windows_affine, window=window)},
+        lambda x, weight, bias, in_loops=in_loops: in_loops(x) @ weight + bias,
+        numbers(*IMAGES),
+        weight,
+        numbers(4),
+    )
+    case(
+        label,
+        {"convolution.windows_matmul": partial(convolution.windows_matmul, window=window)},
+        lambda x, weight, in_loops=in_loops: in_loops(x) @ weight,
+        numbers(*IMAGES),
+        weight,
+    )
+    case(
+        label,
+        {
+            "convolution.matmul_to_windows": partial(
+                convolution.matmul_to_windows, input_shape=IMAGES, window=window
+            )
+        },
+        lambda g, weight, back_in_loops=back_in_loops: back_in_loops(g @ weight.T),
+        numbers(*output_shape),
+        weight,
+    )
+    case(
+        label,
+        {"convolution.windows_outer_sum": partial(convolution.windows_outer_sum, window=window)},
+        lambda x, g, in_loops=in_loops: np.einsum("nijk,nijf->kf", in_loops(x), g),
+        numbers(*IMAGES),
+        numbers(*output_shape),
     )
 
 for label, padding, pads, kernel_shape, stride, dilation, groups in (

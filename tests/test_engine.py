@@ -397,14 +397,17 @@ def rule_calls(monkeypatch):
     return calls
 
 
-def test_the_first_layers_input_costs_nothing(rule_calls):
+@pytest.mark.parametrize("fast", [False, True])
+def test_the_first_layers_input_costs_nothing(rule_calls, fast):
     model = nn.Sequential(nn.Conv2D(1, 2, (3, 2)), nn.ReLU(), nn.Flatten(), nn.Dense(70, 4))
-    loss = F.cross_entropy(model(numbers(3, 5, 7, 1)), [0, 3, 1])
-    loss.backward()
-    assert ("im2col", "x") not in rule_calls
-    # Dense passes a gradient on, the convolution does not: its columns are a constant.
+    with mg.fast_paths(fast):
+        loss = F.cross_entropy(model(numbers(3, 5, 7, 1)), [0, 3, 1])
+        loss.backward()
+    # Dense passes a gradient on, the convolution does not: its images are a constant.
+    assert not {("im2col", "x"), ("windows_affine", "x")} & set(rule_calls)
     assert rule_calls.count(("rows_matmul", "a")) == 1
-    assert rule_calls.count(("rows_matmul", "b")) == 2
+    assert rule_calls.count(("rows_matmul", "b")) == (1 if fast else 2)
+    assert rule_calls.count(("windows_affine", "weight")) == (1 if fast else 0)
 
 
 def test_no_rule_runs_for_constants(rule_calls):
@@ -475,8 +478,9 @@ def test_max_pool_lets_go_of_its_input():
     assert survivors(build) == set()
 
 
-def test_convolution_bias_relu_and_pool_keep_what_their_rules_need_only():
-    """Columns for the kernel's gradient and relu's output for its mask; no sum before the relu."""
+@pytest.mark.parametrize("fast", [False, True])
+def test_convolution_bias_relu_and_pool_keep_what_their_rules_need_only(fast):
+    """Columns (or images) for the kernel's gradient and relu's output for its mask."""
     kernel = mg.Tensor(numbers(3, 2, 3, 4), requires_grad=True)
     bias = mg.Tensor(numbers(4), requires_grad=True)
 
@@ -493,7 +497,8 @@ def test_convolution_bias_relu_and_pool_keep_what_their_rules_need_only():
             "active": active.data,
         }
 
-    assert survivors(build) <= {"active"}
+    with mg.fast_paths(fast):
+        assert survivors(build) <= ({"active", "images"} if fast else {"active"})
 
 
 @pytest.mark.parametrize(

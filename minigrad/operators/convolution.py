@@ -2,11 +2,12 @@
 
 - `im2col` copies the window under every output cell into a row; `col2im`, its adjoint, adds rows
   back to where they came from. A convolution is im2col and then Dense's matrix product.
+- `windows_affine` is the two in one, and a bias, a few rows at a time: the rows are never all in
+  memory. `windows_matmul`, `matmul_to_windows` and `windows_outer_sum` are its derivatives.
 - `window_max` takes the maximum of windows along one axis and remembers the winners;
   `scatter_to_winners` sends values back to them, `gather_winners` is its adjoint.
 
-All geometry is checked and resolved before it gets here (`conv_arithmetic`): `kernel_size`,
-`stride`, `dilation` are (height, width) and `pads` is ((top, bottom), (left, right)).
+All geometry is checked and resolved before it gets here (`conv_arithmetic.Window`).
 
 Images have the logical shape (N, H, W, C). In memory these operators lay them out with the batch
 innermost, as (C, H, W, N): rows of a window are then long runs of memory, which NumPy copies and
@@ -16,14 +17,16 @@ that know.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ..conv_arithmetic import Pads, Pair, output_shape, output_size
+from ..conv_arithmetic import Pads, Window, output_shape, output_size
 from ..engine import Array, primitive
+from .linear import sum_to
 
 
 def batch_innermost(images: Array) -> Array:
@@ -40,18 +43,54 @@ def as_images(memory: Array) -> Array:
 
 
 @primitive(saves=["input_shape"])
-def im2col(
-    x: Array, *, kernel_size: Pair, stride: Pair, pads: Pads, dilation: Pair
-) -> tuple[Array, tuple[int, ...]]:
+def im2col(x: Array, *, window: Window) -> tuple[Array, tuple[int, ...]]:
     """The window under every output cell as a row: (N, H, W, C) -> (N, OH, OW, KH*KW*C)."""
-    batch, height, width, channels = x.shape
-    kh, kw = kernel_size
-    oh, ow = output_shape((height, width), kernel_size, stride, pads, dilation, where="im2col")
-    padded = _padded(batch_innermost(x), pads)  # (C, H + pads, W + pads, N)
+    windows = _windows(_padded(batch_innermost(x), window.pads), window)
+    columns = np.empty(windows.shape, x.dtype)
+    columns[...] = windows
+    # (KH, KW, C, OH, OW, N) -> (KH*KW*C, OH, OW, N), seen as (N, OH, OW, KH*KW*C)
+    rows = math.prod(windows.shape[:3])
+    return as_images(columns.reshape(rows, *windows.shape[3:])), x.shape
+
+
+@primitive
+def col2im(columns: Array, *, input_shape: tuple[int, ...], window: Window) -> Array:
+    """Add every row back to the window it came from: (N, OH, OW, KH*KW*C) -> (N, H, W, C).
+
+    The adjoint of im2col: cells in several windows collect from all of them, cells in none stay 0.
+    """
+    padded = _zeros_with_padding(input_shape, window.pads, columns.dtype)
+    windows = _windows(padded, window)
+    # (N, OH, OW, KH*KW*C) -> (KH, KW, C, OH, OW, N); copied only if it lies otherwise in memory
+    rows = np.ascontiguousarray(batch_innermost(columns)).reshape(windows.shape)
+    for weight in np.ndindex(window.kernel_size):
+        windows[weight] += rows[weight]
+    return as_images(_without_padding(padded, input_shape, window.pads))
+
+
+im2col.defvjps(
+    lambda g, input_shape, window: col2im(g, input_shape=input_shape, window=window),
+)
+col2im.defvjps(
+    lambda g, window: im2col(g, window=window),
+)
+
+
+def _windows(padded: Array, window: Window) -> Array:
+    """What each weight meets in each window: (C, H, W, N) -> (KH, KW, C, OH, OW, N), a view.
+
+    The cells that one weight meets are apart from each other; those of two weights may be the same.
+    """
+    channels, height, width, batch = padded.shape
     by_channel, by_row, by_column, by_image = padded.strides
-    windows = as_strided(
+    _, stride, _, dilation = window
+    no_pads = ((0, 0), (0, 0))  # they are there already
+    oh, ow = output_shape(
+        (height, width), window.kernel_size, stride, no_pads, dilation, where="im2col"
+    )
+    return as_strided(
         padded,
-        shape=(kh, kw, channels, oh, ow, batch),
+        shape=(*window.kernel_size, channels, oh, ow, batch),
         strides=(
             by_row * dilation[0],
             by_column * dilation[1],
@@ -60,75 +99,137 @@ def im2col(
             by_column * stride[1],
             by_image,
         ),
-        writeable=False,
     )
-    columns = np.empty(windows.shape, x.dtype)
-    columns[...] = windows
-    # (KH, KW, C, OH, OW, N) -> (KH*KW*C, OH, OW, N), seen as (N, OH, OW, KH*KW*C)
-    return as_images(columns.reshape(kh * kw * channels, oh, ow, batch)), x.shape
-
-
-@primitive
-def col2im(
-    columns: Array,
-    *,
-    input_shape: tuple[int, ...],
-    kernel_size: Pair,
-    stride: Pair,
-    pads: Pads,
-    dilation: Pair,
-) -> Array:
-    """Add every row back to the window it came from: (N, OH, OW, KH*KW*C) -> (N, H, W, C).
-
-    The adjoint of im2col: cells in several windows collect from all of them, cells in none stay 0.
-    """
-    batch, height, width, channels = input_shape
-    (top, bottom), (left, right) = pads
-    kh, kw = kernel_size
-    oh, ow = columns.shape[1:3]
-    # (N, OH, OW, KH*KW*C) -> (KH, KW, C, OH, OW, N); copied only if it lies otherwise in memory
-    by_weight = np.ascontiguousarray(batch_innermost(columns)).reshape(
-        kh, kw, channels, oh, ow, batch
-    )
-    padded = np.zeros((channels, top + height + bottom, left + width + right, batch), columns.dtype)
-    for i in range(kh):
-        rows = _every(i * dilation[0], oh, stride[0])
-        for j in range(kw):
-            padded[:, rows, _every(j * dilation[1], ow, stride[1])] += by_weight[i, j]
-    return as_images(padded[:, top : top + height, left : left + width])
-
-
-im2col.defvjps(
-    lambda g, input_shape, kernel_size, stride, pads, dilation: col2im(
-        g,
-        input_shape=input_shape,
-        kernel_size=kernel_size,
-        stride=stride,
-        pads=pads,
-        dilation=dilation,
-    )
-)
-col2im.defvjps(
-    lambda g, kernel_size, stride, pads, dilation: im2col(
-        g, kernel_size=kernel_size, stride=stride, pads=pads, dilation=dilation
-    )
-)
 
 
 def _padded(x: Array, pads: Pads) -> Array:
     """(C, H, W, N) with zeros around: (C, top + H + bottom, left + W + right, N)."""
-    (top, bottom), (left, right) = pads
-    if not (top or bottom or left or right):
-        return x
+    if not any(map(any, pads)):
+        return np.ascontiguousarray(x)  # images that come from outside lie in another order
     channels, height, width, batch = x.shape
-    padded = np.zeros((channels, top + height + bottom, left + width + right, batch), x.dtype)
-    padded[:, top : top + height, left : left + width] = x
+    shape = (batch, height, width, channels)
+    padded = _zeros_with_padding(shape, pads, x.dtype)
+    _without_padding(padded, shape, pads)[...] = x
     return padded
 
 
-def _every(start: int, count: int, step: int) -> slice:
-    """The slice that takes `count` cells from `start`, `step` apart."""
-    return slice(start, start + step * (count - 1) + 1, step)
+def _zeros_with_padding(images: tuple[int, ...], pads: Pads, dtype: np.dtype[Any]) -> Array:
+    """Zeros for images of a shape (N, H, W, C) and their padding, as (C, H', W', N)."""
+    batch, height, width, channels = images
+    return np.zeros((channels, height + sum(pads[0]), width + sum(pads[1]), batch), dtype)
+
+
+def _without_padding(padded: Array, images: tuple[int, ...], pads: Pads) -> Array:
+    """The part of (C, H', W', N) that is the images, of shape (N, H, W, C)."""
+    (top, _), (left, _) = pads
+    return padded[:, top : top + images[1], left : left + images[2]]
+
+
+# --- windows as rows, times a matrix, block by block ----------------------------------------------
+#
+# A convolution x, weight -> im2col(x) @ weight is linear in both, and so is its gradient in each:
+# <im2col(x) @ weight, g> is linear in three things. With respect to g, x and weight its derivatives
+# are the three operators below, and the derivatives of each are made of the other two.
+#
+# Together they are the fast path of `im2col` and `rows_matmul`. There are KH*KW times as many
+# numbers in the rows as in the images; here they are made, used and forgotten block by block, in
+# the processor's cache, and none is kept for the gradient.
+
+BLOCK_CELLS = 2**18  # of rows that are in memory at a time: a megabyte of float32
+
+
+@primitive(saves=["input_shape"])
+def windows_affine(
+    x: Array, weight: Array, bias: Array, *, window: Window
+) -> tuple[Array, tuple[int, ...]]:
+    """`im2col(x) @ weight + bias`: (N, H, W, C), (KH*KW*C, F), (F,) -> (N, OH, OW, F)."""
+    return _times_matrix(x, weight, window, bias), x.shape
+
+
+@primitive(saves=["input_shape"])
+def windows_matmul(x: Array, weight: Array, *, window: Window) -> tuple[Array, tuple[int, ...]]:
+    """`im2col(x) @ weight`: (N, H, W, C), (KH*KW*C, F) -> (N, OH, OW, F)."""
+    return _times_matrix(x, weight, window), x.shape
+
+
+def _times_matrix(x: Array, weight: Array, window: Window, bias: Array | None = None) -> Array:
+    windows = _windows(_padded(batch_innermost(x), window.pads), window)
+    filters = weight.shape[1]
+    out = np.empty((filters, *windows.shape[3:]), x.dtype)  # (F, OH, OW, N)
+    for block in _blocks(windows):
+        rows = windows[block].reshape(len(weight), -1)  # (KH, KW, C, ...) -> (KH*KW*C, ...)
+        product = out[block].reshape(filters, -1)  # a view, because of how blocks are cut
+        np.matmul(weight.T, rows, out=product)
+        if bias is not None:
+            product += bias[:, None]
+    return as_images(out)
+
+
+@primitive
+def matmul_to_windows(
+    g: Array, weight: Array, *, input_shape: tuple[int, ...], window: Window
+) -> Array:
+    """`col2im(g @ weight.T)`: (N, OH, OW, F), (KH*KW*C, F) -> (N, H, W, C)."""
+    padded = _zeros_with_padding(input_shape, window.pads, g.dtype)
+    windows = _windows(padded, window)
+    gradient = batch_innermost(g)  # (F, OH, OW, N)
+    for block in _blocks(windows):
+        part = windows[block]
+        rows = (weight @ gradient[block].reshape(len(gradient), -1)).reshape(part.shape)
+        for place in np.ndindex(window.kernel_size):
+            part[place] += rows[place]
+    return as_images(_without_padding(padded, input_shape, window.pads))
+
+
+@primitive(saves=["input_shape"])
+def windows_outer_sum(x: Array, g: Array, *, window: Window) -> tuple[Array, tuple[int, ...]]:
+    """`outer_sum(im2col(x), g)`: (N, H, W, C), (N, OH, OW, F) -> (KH*KW*C, F)."""
+    windows = _windows(_padded(batch_innermost(x), window.pads), window)
+    gradient = batch_innermost(g)  # (F, OH, OW, N)
+    filters, weights = len(gradient), math.prod(windows.shape[:3])
+    total = np.zeros((weights, filters), x.dtype)
+    for block in _blocks(windows):
+        rows = windows[block].reshape(weights, -1)
+        total += rows @ gradient[block].reshape(filters, -1).T
+    return total, x.shape
+
+
+windows_affine.defvjps(
+    lambda g, weight, input_shape, window: matmul_to_windows(
+        g, weight, input_shape=input_shape, window=window
+    ),
+    lambda g, x, window: windows_outer_sum(x, g, window=window),
+    lambda g, bias: sum_to(g, shape=bias.shape),
+)
+windows_matmul.defvjps(
+    lambda g, weight, input_shape, window: matmul_to_windows(
+        g, weight, input_shape=input_shape, window=window
+    ),
+    lambda g, x, window: windows_outer_sum(x, g, window=window),
+)
+matmul_to_windows.defvjps(
+    lambda g_x, weight, window: windows_matmul(g_x, weight, window=window),
+    lambda g_x, g, window: windows_outer_sum(g_x, g, window=window),
+)
+windows_outer_sum.defvjps(
+    lambda g_weight, g, input_shape, window: matmul_to_windows(
+        g, g_weight, input_shape=input_shape, window=window
+    ),
+    lambda g_weight, x, window: windows_matmul(x, g_weight, window=window),
+)
+
+
+def _blocks(windows: Array) -> Iterator[tuple[Any, ...]]:
+    """Indices that cut (..., OH, OW, N) into blocks: of whole rows, or of parts of a single row.
+
+    So a block of a contiguous array is a run of memory for every index in front.
+    """
+    *_, oh, ow, _ = windows.shape
+    positions = max(1, BLOCK_CELLS * oh * ow // max(1, windows.size))  # that a block has room for
+    height, width = max(1, positions // ow), min(ow, positions)
+    for row in range(0, oh, height):
+        for column in range(0, ow, width):
+            yield (..., slice(row, row + height), slice(column, column + width), slice(None))
 
 
 # --- the maximum of windows, along one axis -------------------------------------------------------
@@ -222,6 +323,11 @@ def _offsets(
         cells = _every(first * stride + offset - before, last - first + 1, stride)
         lead, trail = everything * axis, everything * (ndim - axis - 1)
         yield offset, (*lead, cells, *trail), (*lead, slice(first, last + 1), *trail)
+
+
+def _every(start: int, count: int, step: int) -> slice:
+    """The slice that takes `count` cells from `start`, `step` apart."""
+    return slice(start, start + step * (count - 1) + 1, step)
 
 
 def _lowest(dtype: np.dtype[Any]) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.conv_arithmetic import Window
 from minigrad.equivalence.matrix import lay_out, tied_sum
 from minigrad.operators import convolution, linear
 from tests.derivatives import adjoint_gap
@@ -60,7 +61,7 @@ def test_the_gradient_of_the_adjoint_is_the_operator(function, case):
 
 CROP = (slice(1, 3), slice(0, 3), slice(2, 7))
 PICK = (np.array([2, 0, 2]), slice(1, None))
-WINDOWS = {"kernel_size": (2, 3), "stride": (3, 2), "pads": ((1, 0), (2, 3)), "dilation": (2, 1)}
+WINDOW = Window((2, 3), (3, 2), ((1, 0), (2, 3)), (2, 1))
 WINNERS = np.random.default_rng(1).integers(0, 3, (2, 4, 7, 3)).astype(np.uint8)
 ALONG_ROWS = {"winners": WINNERS, "axis": 1, "window": 3, "stride": 2, "before": 0}
 TIES = np.array([[0, 1, -1, 3], [-1, 0, 1, 5], [2, -1, 0, 1]])
@@ -115,10 +116,26 @@ PAIRS = {
         (2, 7),
     ),
     "im2col, col2im": (
-        on_arrays(convolution.im2col, **WINDOWS),
-        on_arrays(convolution.col2im, input_shape=(4, 5, 7, 6), **WINDOWS),
+        on_arrays(convolution.im2col, window=WINDOW),
+        on_arrays(convolution.col2im, input_shape=(4, 5, 7, 6), window=WINDOW),
         (4, 5, 7, 6),
         (4, 2, 5, 36),
+    ),
+    "windows_matmul, matmul_to_windows": (
+        lambda x: convolution.windows_matmul(x, whole(36, 8), window=WINDOW).data,
+        lambda g: (
+            convolution.matmul_to_windows(
+                g, whole(36, 8), input_shape=(4, 5, 7, 6), window=WINDOW
+            ).data
+        ),
+        (4, 5, 7, 6),
+        (4, 2, 5, 8),
+    ),
+    "windows_matmul, windows_outer_sum": (
+        lambda weight: convolution.windows_matmul(whole(4, 5, 7, 6), weight, window=WINDOW).data,
+        lambda g: convolution.windows_outer_sum(whole(4, 5, 7, 6), g, window=WINDOW).data,
+        (36, 8),
+        (4, 2, 5, 8),
     ),
     "gather_winners, scatter_to_winners": (
         on_arrays(convolution.gather_winners, **ALONG_ROWS),

@@ -5,6 +5,8 @@ B3, B6-B8 and the identities 4 to 7. In drawn geometries no two sizes are equal:
 the filters, not the two sides of the kernel, the stride, the dilation, nor the four pads.
 """
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -15,6 +17,7 @@ import minigrad.functional as F
 from minigrad import nn
 from minigrad.engine import Node
 from minigrad.equivalence import conv_matrix
+from minigrad.operators import convolution
 from minigrad.operators.linear import batched_matmul, outer_sum, rows_matmul
 from tests import oracles
 
@@ -485,7 +488,8 @@ def test_dense_and_convolution_end_in_the_same_product(bias):
     x = mg.Tensor(numbers(2, 5, 7, 3).astype(np.float32), requires_grad=True)
     endings = []
     for layer in (nn.Dense(3, 4, bias=bias), nn.Conv2D(3, 4, (3, 2), bias=bias)):
-        out = layer(x)
+        with mg.fast_paths(False):
+            out = layer(x)
         products = {batched_matmul, outer_sum, rows_matmul}
         assert [op for op in recorded_operators(out) if op in products] == [rows_matmul]
         endings.append(operators_from_the_product(out))
@@ -796,3 +800,53 @@ def test_refused(error, message, call):
     with pytest.raises(error) as caught:
         call()
     assert str(caught.value) == message
+
+
+# --- block by block -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cells", [1, 40, 500, 10**6], ids=lambda cells: f"{cells} cells")
+def test_every_cut_into_blocks_computes_the_same(cells, monkeypatch):
+    """Single positions, parts of rows, some rows, everything at once."""
+    monkeypatch.setattr(convolution, "BLOCK_CELLS", cells)
+    x = mg.Tensor(numbers(2, 7, 8, 3), requires_grad=True)
+    layer = nn.Conv2D(3, 4, (3, 2), stride=(1, 2), padding=((2, 0), (1, 3))).astype(np.float64)
+    layer.bias.data[:] = numbers(4)
+    results = []
+    for fast in (True, False):
+        with mg.fast_paths(fast):
+            out = layer(x)
+            g = np.cos(np.arange(out.data.size)).reshape(out.shape)
+            results.append([out, *mg.grad(out, [x, layer.kernel, layer.bias], g)])
+    for fast, plain in zip(*results, strict=True):
+        np.testing.assert_allclose(fast.data, plain.data, rtol=1e-12, atol=1e-12)
+
+
+def peak_memory(function):
+    """MiB that are allocated at most while a function runs, what it returns included."""
+    tracemalloc.start()
+    try:
+        result = function()
+        return tracemalloc.get_traced_memory()[1] / 2**20, result
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_large_image_needs_little_memory():
+    """The rows of im2col would be 300 MiB; the image is 12 and the output 128."""
+    images = np.ones((1, 1024, 1024, 3), np.float32)
+    layer = nn.Conv2D(3, 32, 5)
+
+    def inference():
+        with mg.no_grad():
+            return layer(images)
+
+    def training():
+        x = mg.Tensor(images, requires_grad=True)
+        out = layer(x)
+        out.backward(out.detach() * 2.0)
+        return x.grad
+
+    with mg.fast_paths(True):
+        assert peak_memory(inference)[0] < 128 + 64
+        assert peak_memory(training)[0] < 12 + 128 + 192
