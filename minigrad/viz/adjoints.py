@@ -11,7 +11,7 @@ from ..derivatives import jacobian
 from ..engine import Array, grad
 from ..tensor import Tensor
 from .cells import BLANK, ZERO, Board, number_texts
-from .figures import BLUE, RED, Path
+from .figures import BLUE, RED, Path, numbers_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +39,8 @@ def adjoint_figure(pairs: Sequence[Pair], path: Path | None = None) -> Figure:
 
     Raises:
         ValueError: no pairs; a function that does more than move, repeat, leave out and add up
-            cells; or more than 12 cells in a column.
+            cells; no cells or more than 12 in a column; or nan or infinity in an array.
+        TypeError: a function that does not return a Tensor, or an array of no real numbers.
 
     >>> figure = adjoint_figure([("reshape", "reshape", lambda x: x.reshape(3, 1), [5, 2, 7])])
     """
@@ -72,8 +73,17 @@ def _table_of(
     name: str, function: Callable[[Tensor], Tensor], x: Any
 ) -> tuple[Array, Array, Array, Array, Array]:
     """The Jacobian, (outputs, inputs), and flat: input, output, gradient of each."""
-    tensor = Tensor(np.asarray(x, np.float64), requires_grad=True)
-    outputs = function(tensor)
+    tensor = Tensor(numbers_of(f"adjoint_figure: x of {name}", x), requires_grad=True)
+    outputs: Any = function(tensor)
+    if not isinstance(outputs, Tensor):
+        raise TypeError(
+            f"adjoint_figure: {name} returns {type(outputs).__name__}; it must return a Tensor"
+        )
+    if 0 in (tensor.size, outputs.size):
+        raise ValueError(
+            f"adjoint_figure: {name} takes shape {tensor.shape} to {outputs.shape}; there must be "
+            "cells on both sides"
+        )
     if max(tensor.size, outputs.size) > LARGEST:
         raise ValueError(
             f"adjoint_figure: {name} takes {tensor.size} cells to {outputs.size}; more than "
@@ -82,7 +92,7 @@ def _table_of(
     derivatives: Any = jacobian(function, tensor)
     table = derivatives.data.reshape(outputs.size, tensor.size)
     flat_x, flat_y = tensor.data.ravel(), outputs.data.ravel()
-    if not (np.isin(table, (0, 1)).all() and np.array_equal(table @ flat_x, flat_y)):
+    if not (np.isin(table, (0, 1)).all() and np.allclose(table @ flat_x, flat_y)):
         raise ValueError(
             f"adjoint_figure: {name} does more than move, repeat, leave out and add up cells, and "
             "arrows cannot show it"

@@ -52,6 +52,12 @@ def numbers_of(where: str, value: Any) -> Array:
 
     Raises:
         TypeError: no real numbers.
-        ValueError: sequences of uneven length.
+        ValueError: sequences of uneven length, nan or infinity.
     """
-    return as_array(where, value.data if isinstance(value, Tensor) else value).astype(np.float64)
+    given = as_array(where, value.data if isinstance(value, Tensor) else value)
+    numbers: Array = given.astype(np.float64)
+    if not np.isfinite(numbers).all():
+        raise ValueError(
+            f"{where} of shape {numbers.shape} holds nan or infinity; give finite numbers"
+        )
+    return numbers

@@ -88,11 +88,22 @@ def test_several_pairs_stand_side_by_side():
         (lambda x: x * 2, [5, 2], "double does more than move, repeat, leave out and add up"),
         (lambda x: x + 1, [5, 2], "double does more than"),
         (lambda x: x.reshape(1, 13), np.arange(13), "double takes 13 cells to 13; more than 12"),
+        (lambda x: x[:0], [5, 2], r"double takes shape \(2,\) to \(0,\); there must be cells"),
     ],
 )
 def test_what_arrows_cannot_show(function, x, message):
     with pytest.raises(ValueError, match=message):
         viz.adjoint_figure([("double", "half", function, x)])
+
+
+def test_a_function_that_returns_no_tensor():
+    with pytest.raises(TypeError, match="double returns ndarray; it must return a Tensor"):
+        viz.adjoint_figure([("double", "half", lambda x: x.data, [5, 2])])
+
+
+def test_sums_that_are_rounded_are_still_sums():
+    """Added up in another order, 0.1 + 0.2 + ... differs in the last digit."""
+    viz.adjoint_figure([("sum", "spread", lambda x: x[::-1].sum(), 0.1 * np.arange(1, 12))])
 
 
 def test_no_pairs():

@@ -25,7 +25,6 @@ from ...engine import Array, no_grad
 from ...equivalence import conv_index_map
 from ...equivalence.geometry import ConvGeometry, conv_layer
 from ...nn import Conv2D
-from ...tensor import Tensor
 from ...text import counted
 from ..cells import (
     BLANK,
@@ -38,6 +37,7 @@ from ..cells import (
     number_texts,
     parameter_colours,
 )
+from ..figures import numbers_of
 
 # The most rows or columns of a matrix: a cell of it is then three pixels wide.
 CELL_LIMIT = 400
@@ -510,7 +510,8 @@ def image_of(where: str, image: Any, shape: tuple[int, int, int]) -> Array:
     """The image given, or whole numbers from 1 to 9: (H, W, C).
 
     Raises:
-        ValueError: another shape.
+        TypeError: no real numbers.
+        ValueError: another shape, nan or infinity.
     """
     if image is None:
         return np.random.default_rng(0).integers(1, 10, shape).astype(np.float64)
@@ -521,7 +522,8 @@ def gradient_of(where: str, gradient: Any, shape: tuple[int, int, int]) -> Array
     """The gradient of the output given, or whole numbers from -3 to 3 but 0: (OH, OW, F).
 
     Raises:
-        ValueError: another shape.
+        TypeError: no real numbers.
+        ValueError: another shape, nan or infinity.
     """
     if gradient is None:
         return np.random.default_rng(1).choice([-3.0, -2.0, -1.0, 1.0, 2.0, 3.0], shape)
@@ -558,7 +560,7 @@ def refuse_above(where: str, what: str, count: int, limit: int, purpose: str, wa
 def _array_of(
     where: str, name: str, value: Any, shape: tuple[int, int, int], meaning: str
 ) -> Array:
-    array = np.asarray(value.data if isinstance(value, Tensor) else value, np.float64)
+    array = numbers_of(f"{where}: {name}", value)
     if array.shape != shape:
         raise ValueError(
             f"{where}: {name} of shape {array.shape} must have shape {shape}, which is {meaning}"

@@ -19,10 +19,9 @@ import numpy as np
 
 from ...engine import Array
 from ...nn import Conv2D, Dense
-from ...tensor import Tensor
 from ...text import counted
 from ..cells import BLANK, ZERO, Board, Grid, number_texts, parameter_colours
-from ..figures import Path
+from ..figures import Path, numbers_of
 from .matrix import counts
 from .parts import Subject, by, image_of, refuse_above, shades
 
@@ -85,7 +84,7 @@ def dense_product_figure(dense: Dense, path: Path | None = None, inputs: Any = N
     if inputs is None:
         x = image_of(where, None, (size, 1, 1)).reshape(-1)
     else:
-        x = np.asarray(inputs.data if isinstance(inputs, Tensor) else inputs, np.float64)
+        x = numbers_of(f"{where}: inputs", inputs)
     if x.shape != (size,):
         raise ValueError(
             f"{where}: inputs of shape {x.shape} must have shape {(size,)}, one input of {dense}"

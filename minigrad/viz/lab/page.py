@@ -7,8 +7,6 @@ import re
 from importlib import resources
 from typing import Any
 
-import numpy as np
-
 from ...conv_arithmetic import (
     IntOrPair,
     Padding,
@@ -18,10 +16,9 @@ from ...conv_arithmetic import (
     resolve_padding,
 )
 from ...files import whole_file
-from ...tensor import Tensor
 from ..cells import parameter_colours
 from ..convolution.parts import refuse_above
-from ..figures import Path
+from ..figures import Path, numbers_of
 
 # The most cells along one side that the page still shows legibly. The padding is that of FULL with
 # the largest kernel and dilation.
@@ -113,14 +110,12 @@ def _numbers(
     """A table of numbers as rows, checked; None where there is none."""
     if value is None:
         return None
-    array = np.asarray(value.data if isinstance(value, Tensor) else value, np.float64)
+    array = numbers_of(f"{where}: {name}", value)
     if array.shape != size:
         raise ValueError(
             f"{where}: {name} of shape {array.shape} must have the shape of {size_name}={size}; "
             "the lab shows one channel and one filter"
         )
-    if not np.isfinite(array).all():
-        raise ValueError(f"{where}: {name} holds nan or infinity; give finite numbers")
     rows: list[list[float]] = array.tolist()
     return rows
 
