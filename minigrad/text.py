@@ -1,4 +1,4 @@
-"""Numbers for people to read: `counted`, `readable_bytes`, and `table`, which lines columns up."""
+"""Numbers for people to read: `counted`, `by`, `readable_bytes`, and `table` of them in columns."""
 
 from __future__ import annotations
 
@@ -12,6 +12,15 @@ def counted(count: int, noun: str) -> str:
     ('1 cell', '1,000 cells')
     """
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def by(shape: Sequence[int]) -> str:
+    """The sizes of a shape with crosses between them.
+
+    >>> by((28, 28, 1))
+    '28×28×1'
+    """
+    return "×".join(map(str, shape))
 
 
 def readable_bytes(count: int) -> str:

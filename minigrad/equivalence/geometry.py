@@ -170,6 +170,13 @@ class ConvGeometry:
         )
         return rows, columns
 
+    def window(self, row: int, column: int) -> tuple[Array, Array]:
+        """The rows (kh, 1) and columns (kw,) of the padded image under an output cell."""
+        kh, kw = self.kernel_shape[:2]
+        rows = row * self.stride[0] + np.arange(kh) * self.dilation[0]
+        columns = column * self.stride[1] + np.arange(kw) * self.dilation[1]
+        return rows[:, None], columns
+
     @property
     def nonzeros(self) -> int:
         """Cells of the matrix that hold a kernel parameter; counted, not laid out."""

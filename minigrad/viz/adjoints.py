@@ -10,8 +10,9 @@ import numpy as np
 from ..derivatives import jacobian
 from ..engine import Array, grad
 from ..tensor import Tensor
+from .arguments import numbers_of
 from .cells import BLANK, ZERO, Board, number_texts
-from .figures import BLUE, RED, Path, numbers_of
+from .figures import BLUE, RED, Path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

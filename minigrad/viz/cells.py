@@ -3,7 +3,7 @@
 - `Board`: an empty figure on which grids, texts and arrows are put; it grows with them.
 - `Grid`: cells in rows and columns; it can be framed and labelled.
 - `parameter_colours`: a colour for each of so many things, told apart with any colour vision.
-- `number_text`: a number in a sentence.
+- `number_text`: a number in a sentence; `factor`, `products_of`: in products.
 - `number_texts`: numbers short enough for cells; `font_size`: how large they can be written there.
 - `ZERO`, `BLANK`: the colours of cells that hold no parameter.
 """
@@ -101,6 +101,16 @@ def number_text(value: float) -> str:
     """
     whole = value == np.round(value) and abs(value) < 1e7
     return f"{value + 0.0:.0f}" if whole else f"{value:.4g}"  # + 0.0: no -0
+
+
+def products_of(inputs: Array, weights: Array) -> list[str]:
+    """Products as they are written in a sum, such as 3·(-4)."""
+    return [f"{factor(a)}·{factor(b)}" for a, b in zip(inputs.flat, weights.flat, strict=True)]
+
+
+def factor(number: float) -> str:
+    """A number, in brackets where it is negative."""
+    return f"({number_text(number)})" if number < 0 else number_text(number)
 
 
 def font_size(cell: float, texts: Array) -> float:

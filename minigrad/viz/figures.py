@@ -1,7 +1,4 @@
-"""What all pictures share: making a figure without a window, and writing it to a file.
-
-Also `numbers_of`: what a user gives to be drawn, as float64.
-"""
+"""What all pictures share: colours, making a figure without a window, and writing it to a file."""
 
 from __future__ import annotations
 
@@ -9,11 +6,7 @@ import os
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..engine import Array, as_array
 from ..files import whole_file
-from ..tensor import Tensor
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,19 +38,3 @@ def finish(figure: Figure, path: Path | None, **options: Any) -> Figure:
         with whole_file(path) as temporary:
             figure.savefig(temporary, dpi=options.pop("dpi", 150), format=ending, **options)
     return figure
-
-
-def numbers_of(where: str, value: Any) -> Array:
-    """An array or a Tensor as a float64 array; `where` is the function and the argument.
-
-    Raises:
-        TypeError: no real numbers.
-        ValueError: sequences of uneven length, nan or infinity.
-    """
-    given = as_array(where, value.data if isinstance(value, Tensor) else value)
-    numbers: Array = given.astype(np.float64)
-    if not np.isfinite(numbers).all():
-        raise ValueError(
-            f"{where} of shape {numbers.shape} holds nan or infinity; give finite numbers"
-        )
-    return numbers

@@ -20,9 +20,10 @@ import numpy as np
 
 from .. import functional as F
 from ..engine import Array
+from ..text import by
+from .arguments import numbers_of, refuse_above
 from .cells import Board, Grid, number_text, number_texts
-from .convolution.parts import by, refuse_above
-from .figures import BLUE, RED, Path, numbers_of
+from .figures import BLUE, RED, Path
 from .film import Film, check_gif
 
 if TYPE_CHECKING:

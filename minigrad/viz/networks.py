@@ -15,8 +15,9 @@ from ..engine import Array
 from ..nn import Conv2D, Dropout, Flatten, Module, Reshape, Sequential, Softmax
 from ..nn.calls import LayerOutput, record_outputs
 from ..tensor import as_tensor
+from ..text import by
+from .arguments import refuse_above
 from .cells import Board, number_text
-from .convolution.parts import by, refuse_above
 from .figures import BLUE, GREEN, GREY, ORANGE, Path
 
 if TYPE_CHECKING:

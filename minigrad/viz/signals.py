@@ -19,9 +19,9 @@ from .. import functional as F
 from ..conv_arithmetic import AxisPadding, Pair, mode_padding, output_size, resolve_axis_padding
 from ..engine import Array
 from ..text import counted
-from .cells import INK, SMALLEST_FONT, font_size, number_text, number_texts
-from .convolution.parts import products_of, refuse_above
-from .figures import BLUE, GREEN, PURPLE, RED, Path, finish, new_figure, numbers_of
+from .arguments import numbers_of, refuse_above
+from .cells import INK, SMALLEST_FONT, font_size, number_text, number_texts, products_of
+from .figures import BLUE, GREEN, PURPLE, RED, Path, finish, new_figure
 from .film import Film, check_gif
 
 if TYPE_CHECKING:

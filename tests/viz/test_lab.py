@@ -119,7 +119,11 @@ def test_a_file_that_is_there_is_replaced_whole_or_not_at_all(tmp_path, monkeypa
             r"image of shape \(5, 5, 1\) must have the shape of input_size=\(5, 5\)",
         ),
         ({"kernel": [[1, 2]]}, ValueError, r"kernel of shape \(1, 2\) .* kernel_size=\(3, 3\)"),
-        ({"kernel": [[1, 2, np.nan]] * 3}, ValueError, r"kernel of shape \(3, 3\) holds nan or infinity; give"),
+        (
+            {"kernel": [[1, 2, np.nan]] * 3},
+            ValueError,
+            r"kernel of shape \(3, 3\) holds nan or infinity; give",
+        ),
     ],
 )
 def test_what_it_refuses(tmp_path, options, error, message):

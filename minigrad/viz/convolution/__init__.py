@@ -16,7 +16,7 @@
 
 All but `modes_figure` and `dense_product_figure` take a Conv2D and the shape of one image,
 (H, W, C). All refuse what would be too large to read.
-`parts` holds what they share.
+`subject` holds what they are of, `parts` what they are drawn with.
 
 >>> from minigrad import nn, viz
 >>> figure = viz.matrix_figure(nn.Conv2D(1, 1, (2, 3)), input_shape=(4, 5, 1))

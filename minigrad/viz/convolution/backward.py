@@ -22,7 +22,8 @@ from ...engine import Array
 from ...nn import Conv2D
 from ..figures import Path
 from ..film import Film
-from .parts import Subject, gradient_of, image_of, names
+from .parts import names
+from .subject import Subject, gradient_of, image_of
 from .sweep import Planes, Step, Sweep, refuse_large_film
 
 G_HEADING = "g: gradient of the output"

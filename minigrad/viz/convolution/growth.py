@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ...equivalence.geometry import ConvGeometry, conv_layer
 from ...nn import Conv2D
+from ...text import by
 from ..figures import BLUE, GREEN, ORANGE, Path, finish, new_figure
-from .parts import by
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,17 +11,11 @@ from ...engine import Array
 from ...equivalence import tie_gradient
 from ...nn import Conv2D
 from ...text import counted
+from ..arguments import index_within
 from ..cells import BLANK, INK, SMALLEST_FONT, Board, font_size, number_text, number_texts
 from ..figures import Path
-from .parts import (
-    Subject,
-    draw_kernel,
-    gradient_of,
-    image_of,
-    index_within,
-    kernel_cell,
-    label_matrix,
-)
+from .parts import draw_kernel, kernel_cell, label_matrix
+from .subject import Subject, gradient_of, image_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

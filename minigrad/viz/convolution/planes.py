@@ -16,11 +16,12 @@ from ...conv_arithmetic import IntOrPair, Pair, dilated_size, pair
 from ...engine import Array
 from ...equivalence.geometry import ConvGeometry, conv_layer
 from ...nn import Conv2D
-from ...text import counted
+from ...text import by, counted
+from ..arguments import index_within, refuse_above
 from ..cells import FAINT_INK, Board
 from ..figures import Path
 from ..film import Film, check_gif
-from .parts import Subject, by, index_within, refuse_above
+from .subject import title_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,11 +65,11 @@ def planes_figure(
             to draw legibly.
     """
     where = "planes_figure"
-    subject = _subject(where, conv, input_shape)
-    shape = subject.geometry.output_shape[:2]
+    geometry = _geometry(where, conv, input_shape)
+    shape = geometry.output_shape[:2]
     cell = (0, 0) if output_cell is None else output_cell
     row, column = index_within(where, "output_cell", cell, shape, "(row, column)")
-    return _draw_figure(subject, (row, column), path)
+    return _draw_figure(title_of(conv, geometry), geometry, (row, column), path)
 
 
 def planes_film(conv: Conv2D, input_shape: Sequence[int], path: Path | None = None) -> Film:
@@ -87,10 +88,10 @@ def planes_film(conv: Conv2D, input_shape: Sequence[int], path: Path | None = No
     where = "planes_film"
     if path is not None:
         check_gif(path, where)
-    subject = _subject(where, conv, input_shape)
-    columns = subject.geometry.output_shape[1]
+    geometry = _geometry(where, conv, input_shape)
+    title, columns = title_of(conv, geometry), geometry.output_shape[1]
     film = Film(
-        lambda number: _draw_figure(subject, divmod(number, columns)), subject.geometry.positions
+        lambda number: _draw_figure(title, geometry, divmod(number, columns)), geometry.positions
     )
     if path is not None:
         film.save(path)
@@ -118,19 +119,17 @@ def modes_figure(
     """
     where = "modes_figure"
     size = pair(input_hw, "input_hw", where=where)
-    rng = np.random.default_rng(0)  # the weights do not matter
-    subjects = {
-        mode: _subject(
-            where, Conv2D(1, 1, kernel_size, stride, mode, dilation, rng=rng), (*size, 1)
-        )
+    kernel_shape = (*pair(kernel_size, "kernel_size", where=where), 1, 1)
+    geometries = {
+        mode: ConvGeometry.resolve(where, (*size, 1), kernel_shape, stride, mode, dilation)
         for mode in ("FULL", "SAME", "VALID")
     }
-    side = _cell_side(_padded_size(subjects["FULL"].geometry), 3.2)
+    _refuse_large(where, geometries["FULL"])
+    side = _cell_side(_padded_size(geometries["FULL"]), 3.2)
     board = Board()
     left = 0.0
-    for mode, subject in subjects.items():
-        geometry = subject.geometry
-        _draw_planes(board, left, side, subject, (0, 0))
+    for mode, geometry in geometries.items():
+        _draw_planes(board, left, side, geometry, (0, 0))
         board.text(left, 0.3, f"{mode}: output {by(geometry.output_shape[:2])}", 10, weight="bold")
         board.text(left, 0.53, _padding_text(geometry).replace("; ", "\n"), 8.5, linespacing=1.35)
         left = board.right + 0.5
@@ -145,7 +144,7 @@ def modes_figure(
             PADDING: "padding: zeros",
         },
     )
-    geometry = subjects["VALID"].geometry
+    geometry = geometries["VALID"]
     board.headline(
         f"Three modes: {by(size)} image, {_kernel_text(geometry)}, stride {by(geometry.stride)}",
         "They differ in where the window begins and ends, and so in the size of the output",
@@ -153,13 +152,16 @@ def modes_figure(
     return board.finish(path)
 
 
-def _subject(where: str, conv: Conv2D, input_shape: Sequence[int]) -> Subject:
-    """The layer and the image size, checked.
-
-    Not by `Subject.of`: weights have no colours here, so there may be any number of them.
-    """
+def _geometry(where: str, conv: Conv2D, input_shape: Sequence[int]) -> ConvGeometry:
+    """The sizes of the layer on such an image, checked. There may be any number of weights."""
     conv_layer(where, conv)
     geometry = ConvGeometry.of_layer(where, conv, input_shape)
+    _refuse_large(where, geometry)
+    return geometry
+
+
+def _refuse_large(where: str, geometry: ConvGeometry) -> None:
+    """The error for an input whose cells would be too small to see."""
     rows, columns = _padded_size(geometry)
     refuse_above(
         where,
@@ -170,7 +172,6 @@ def _subject(where: str, conv: Conv2D, input_shape: Sequence[int]) -> Subject:
         "rows or columns can be told apart",
         "give a smaller input_shape: the pattern repeats",
     )
-    return Subject(where, conv, geometry)
 
 
 def _padded_size(geometry: ConvGeometry) -> Pair:
@@ -179,14 +180,15 @@ def _padded_size(geometry: ConvGeometry) -> Pair:
     return rows, columns
 
 
-def _draw_figure(subject: Subject, cell: Pair, path: Path | None = None) -> Figure:
+def _draw_figure(
+    title: str, geometry: ConvGeometry, cell: Pair, path: Path | None = None
+) -> Figure:
     """Both planes, and beside them what they are."""
-    geometry = subject.geometry
     board = Board()
-    _draw_planes(board, 0, _cell_side(_padded_size(geometry), 4.5), subject, cell)
+    _draw_planes(board, 0, _cell_side(_padded_size(geometry), 4.5), geometry, cell)
     _draw_legend(board, board.right + 0.4, _explanations(geometry, cell))
     board.headline(
-        subject.title,
+        title,
         "The kernel lies on a window of the input. Their products, added up, are one cell of the "
         "output",
     )
@@ -274,9 +276,10 @@ def _cell_side(size: Pair, width: float) -> float:
     return float(min(0.4, width / across, 3.5 / down))
 
 
-def _draw_planes(board: Board, left: float, side: float, subject: Subject, cell: Pair) -> None:
+def _draw_planes(
+    board: Board, left: float, side: float, geometry: ConvGeometry, cell: Pair
+) -> None:
     """Both planes from `left` on, the lower one down to a height of 0, and what ties them."""
-    geometry = subject.geometry
     rows, columns = _padded_size(geometry)
     out_rows, out_columns = out = geometry.output_shape[:2]
     lowest = rows * TO_NEXT_ROW[1] + columns * TO_NEXT_COLUMN[1]
@@ -288,12 +291,12 @@ def _draw_planes(board: Board, left: float, side: float, subject: Subject, cell:
     rise = ((rows + out_rows) / 2 + GAP) * np.sin(HEIGHT) / np.cos(TURN)
     above = Plane(ground.origin + side * (middle - [0, rise]), side)
 
-    ground.draw(board, "input", _input_colours(subject, cell), columns_at="front")
+    ground.draw(board, "input", _input_colours(geometry, cell), columns_at="front")
     colours = np.full(out, OUTPUT)
     colours[cell] = LINKED
     above.draw(board, "output", colours, columns_at="back")
 
-    window_rows, window_columns = subject.window(*cell)
+    window_rows, window_columns = geometry.window(*cell)
     window = ground.block(window_rows[0, 0], window_columns[0], _span(geometry))
     linked = above.block(*cell)
     frame = {"facecolors": "none", "linewidths": 1.8, "zorder": 3, "joinstyle": "round"}
@@ -310,13 +313,12 @@ def _draw_planes(board: Board, left: float, side: float, subject: Subject, cell:
     )
 
 
-def _input_colours(subject: Subject, cell: Pair) -> Array:
+def _input_colours(geometry: ConvGeometry, cell: Pair) -> Array:
     """Of the padded input, (rows, columns): input, padding, and the cells under the kernel."""
-    geometry = subject.geometry
     colours = np.pad(
         np.full(geometry.input_shape[:2], INPUT), geometry.pads, constant_values=PADDING
     )
-    window = subject.window(*cell)
+    window = geometry.window(*cell)
     colours[window] = np.where(colours[window] == INPUT, WINDOW, WINDOW_ON_PADDING)
     return colours
 

@@ -19,17 +19,16 @@ import numpy as np
 
 from ...engine import Array
 from ...nn import Conv2D, Dense
-from ...text import counted
+from ...text import by, counted
+from ..arguments import numbers_of, refuse_above
 from ..cells import BLANK, ZERO, Board, Grid, number_texts, parameter_colours
-from ..figures import Path, numbers_of
+from ..figures import Path
 from .matrix import counts
-from .parts import Subject, by, image_of, refuse_above, shades
+from .parts import shades
+from .subject import ONE_BY_ONE_LIMIT, Subject, image_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-# The most rows or columns of a matrix in which single ones are to be seen.
-ONE_BY_ONE_LIMIT = 120
 
 
 # article: E7, C1, C2, C3

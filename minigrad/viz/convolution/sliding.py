@@ -12,7 +12,8 @@ import numpy as np
 from ...nn import Conv2D
 from ..figures import Path
 from ..film import Film
-from .parts import Subject, image_of, names
+from .parts import names
+from .subject import Subject, image_of
 from .sweep import Planes, Step, Sweep, refuse_large_film
 
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from ...engine import Array
 from ...text import counted
+from ..arguments import refuse_above
 from ..cells import (
     BLANK,
     CHARACTER_WIDTH,
@@ -28,13 +29,15 @@ from ..cells import (
     ZERO,
     Board,
     Grid,
+    factor,
     font_size,
     number_text,
     number_texts,
+    products_of,
 )
 from ..figures import Path
 from ..film import FRAMES_AT_MOST, Film, check_gif
-from .parts import PART_SIZE, draw_planes, factor, products_of, refuse_above
+from .parts import PART_SIZE, draw_planes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

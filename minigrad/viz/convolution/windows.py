@@ -13,28 +13,25 @@ import numpy as np
 from ...engine import Array
 from ...nn import Conv2D
 from ...text import counted
-from ..cells import BLANK, ZERO, Board, Grid, font_size, number_text, number_texts
-from ..figures import Path
-from .parts import (
-    Subject,
-    draw_image,
-    draw_kernel,
+from ..arguments import index_within, refuse_above
+from ..cells import (
+    BLANK,
+    ZERO,
+    Board,
+    Grid,
     factor,
-    image_of,
-    index_within,
-    kernel_cell,
-    label_matrix,
-    names,
+    font_size,
+    number_text,
+    number_texts,
     products_of,
-    refuse_above,
-    shades,
 )
+from ..figures import Path
+from .parts import draw_image, draw_kernel, kernel_cell, label_matrix, names, shades
+from .subject import ONE_BY_ONE_LIMIT, Subject, image_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# The most rows or columns of a matrix in which single ones are to be seen.
-ONE_BY_ONE_LIMIT = 120
 # Up to so many addends are written out as a formula.
 FORMULA_LENGTH = 9
 
@@ -222,7 +219,7 @@ def _output_cell(subject: Subject, output_cell: Sequence[int] | None) -> tuple[i
 def _formula(subject: Subject, x: Array, output: Array, cell: tuple[int, int, int]) -> str:
     """The products written out, or how many there are."""
     row, column, f = cell
-    rows, columns = subject.window(row, column)
+    rows, columns = subject.geometry.window(row, column)
     seen = subject.channels_of(f)
     inputs = subject.padded(x)[rows, columns, seen.start : seen.stop].reshape(-1)
     weights = subject.kernel[:, :, :, f].reshape(-1)
@@ -253,7 +250,7 @@ def _draw_image_with_window(
     faint = subject.padding_cells
     colours = np.where(faint[..., None], ZERO, np.nan)
     *position, f = cell
-    rows, columns = subject.window(*position)
+    rows, columns = subject.geometry.window(*position)
     seen = subject.channels_of(f)
     if coloured:
         weights = subject.colours.reshape(*geometry.kernel_shape, 3)[:, :, :, f]

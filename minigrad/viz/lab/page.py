@@ -16,9 +16,9 @@ from ...conv_arithmetic import (
     resolve_padding,
 )
 from ...files import whole_file
+from ..arguments import numbers_of, refuse_above
 from ..cells import parameter_colours
-from ..convolution.parts import refuse_above
-from ..figures import Path, numbers_of
+from ..figures import Path
 
 # The most cells along one side that the page still shows legibly. The padding is that of FULL with
 # the largest kernel and dilation.

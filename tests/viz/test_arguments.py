@@ -5,7 +5,7 @@ import pytest
 
 from minigrad import nn, viz
 from minigrad.tensor import Tensor
-from minigrad.viz.figures import numbers_of
+from minigrad.viz.arguments import numbers_of
 
 CONV = nn.Conv2D(1, 1, (2, 3), bias=False)
 SHAPE = (4, 5, 1)
