@@ -9,7 +9,7 @@ from PIL import Image
 
 import minigrad as mg
 from minigrad import nn, viz
-from minigrad.viz.cells import BLANK, ZERO
+from minigrad.viz.cells import BLANK, ZERO, parameter_colours
 
 from .. import oracles
 from .test_convolution import Read, said
@@ -21,7 +21,7 @@ CASES = {
         {"kernel_size": (2, 3), "stride": (2, 1), "padding": ((1, 0), (2, 1))},
         (6, 4),
     ),
-    "dilation": ({"kernel_size": (3, 2), "dilation": (1, 2), "padding": "SAME"}, (4, 5)),
+    "dilation": ({"kernel_size": (3, 2), "dilation": (2, 3), "padding": "SAME"}, (4, 5)),
     "full": ({"kernel_size": (2, 3), "padding": "FULL", "bias": False}, (2, 4)),
     "wide padding": (
         {"kernel_size": (1, 2), "stride": (1, 2), "padding": ((2, 1), (0, 3))},
@@ -103,6 +103,12 @@ def channels_of(conv, f):
     group_channels = conv.in_channels // conv.groups
     first = f // (conv.out_channels // conv.groups) * group_channels
     return range(first, first + group_channels)
+
+
+def weight_colours(conv):
+    """Of every weight, (kh, kw, C / groups, F, 3)."""
+    kh, kw, channels, filters = conv.kernel.shape
+    return parameter_colours(kh * kw * channels, filters).reshape(*conv.kernel.shape, 3)
 
 
 def planes(figure, name, count):
@@ -192,6 +198,8 @@ def test_every_frame_of_a_sliding_window(name):
             span = [(k - 1) * d + 1 for k, d in zip(conv.kernel_size, conv.dilation)]
             assert read.frames == ([(rows[i], columns[j], *span)] if lit else [])
             assert crossed_out(figure, read, f"input[{channel}]") == all_cells - reached
+        for slice_, read in enumerate(weights):
+            np.testing.assert_array_equal(read.colours, weight_colours(conv)[:, :, slice_, f])
         outputs = planes(figure, "output", conv.out_channels)
         for place, (plane, row, column) in enumerate(cells):
             expected = f"{output[row, column, plane]:.0f}" if place <= frame_number else ""
@@ -429,6 +437,10 @@ def test_every_frame_of_the_turned_kernel(name):
         for plane, f in enumerate(filters):
             turned = np.rot90(conv.kernel.data[:, :, c % group_channels, f], 2)
             np.testing.assert_array_equal(kernel[plane].numbers, turned)
+            np.testing.assert_array_equal(
+                kernel[plane].colours,
+                np.rot90(weight_colours(conv)[:, :, c % group_channels, f], 2),
+            )
             for (a, b), tap in taps_of(conv).items():
                 cell = (row + a, column + b)
                 np.testing.assert_array_equal(
@@ -492,6 +504,10 @@ def test_every_frame_of_the_kernel_gradient(name):
         targets = planes(figure, "dK", channels * filters)
         target = targets[f * channels + c]
         assert target.frames == [(a, b, 1, 1)]
+        np.testing.assert_array_equal(
+            np.isclose(target.colours, weight_colours(conv)[:, :, c, f]).all(axis=-1).reshape(-1),
+            np.arange(kh * kw) <= a * kw + b,
+        )
         (gradient,), (products,) = planes(figure, "weights", 1), planes(figure, "products", 1)
         np.testing.assert_array_equal(gradient.numbers, g[..., f])
         inputs = planes(figure, "input", shape[2])
