@@ -36,7 +36,7 @@ from ..cells import (
     products_of,
 )
 from ..figures import Path
-from ..film import FRAMES_AT_MOST, Film, check_gif
+from ..film import Film, check_gif
 from .parts import PART_SIZE, draw_planes
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 LIT = (1.0, 0.91, 0.56)  # the cell that a window is summed into, or that is read for a window
 CELL = 0.42  # inches; so large that numbers can be read on a screen
 ROWS_AT_MOST, COLUMNS_AT_MOST = 24, 40
+FRAMES_AT_MOST = 200  # of the largest frames these are almost 2 MB
 TERMS_AT_MOST = 25  # so many products are written out
 FORMULA_SIZE = 9.0
 MONOSPACE_WIDTH = 0.66  # of a letter, as a share of the font size; 0.6, rounded to whole pixels
