@@ -417,6 +417,8 @@ def max_pool2d(
     stride = kernel_size if stride is None else stride
     windows = _Windows("max_pool2d", kernel_size, stride, padding, 1)
     windows.refuse_windows_of_padding(x)
+    if windows.are_tiles() and fast_paths_enabled():
+        return convolution.tile_max(x, tile=windows.kernel_size)
     out = x
     # Along the width first, so that a tie goes to the upper row, and within it to the left.
     for axis in (2, 1):
@@ -479,6 +481,10 @@ class _Windows:
         self.dilation: Pair = pair(dilation, "dilation", where=where)
         self.pads: Pads = resolve_padding(padding, self.kernel_size, self.dilation, where=where)
         self.window = Window(self.kernel_size, self.stride, self.pads, self.dilation)
+
+    def are_tiles(self) -> bool:
+        """Whether the windows lie side by side, from the corner of the image."""
+        return self.stride == self.kernel_size and self.pads == ((0, 0), (0, 0))
 
     def output_shape_for(self, height: int, width: int) -> Pair:
         return output_shape(

@@ -257,6 +257,27 @@ for name, methods, formula, sample, order in (
             label, functions, each(formula), sample(*shape), order=order, linear=name == "negative"
         )
 
+# Large enough for the zeros that broadcast along the outermost axis in memory, and so along others.
+for label, x in (
+    ("large", off_zero(11, 31, 37)),
+    ("large, last axis outermost", off_zero(11, 31, 37).transpose(1, 2, 0)),
+    ("large, backwards", off_zero(31, 373)[::-1, ::-1]),
+):
+    case(label, {"elementwise.relu": elementwise.relu}, each(lambda v: max(v, 0.0)), x, order=0)
+
+for label, reference in (
+    ("", off_zero(2, 3, 5)),
+    ("0-d", np.array(0.5)),
+    ("zeros and nan", np.array([0.0, -0.0, np.nan, 1.0, -np.inf, np.inf])),
+):
+    case(
+        label,
+        {"elementwise.where_positive": partial(elementwise.where_positive, reference=reference)},
+        partial(lambda x, reference: np.where(reference > 0, x, 0.0), reference=reference),
+        numbers(*reference.shape),
+        linear=True,
+    )
+
 case("", {"Tensor.__pos__": operator.pos}, same, numbers(3, 5), linear=True)
 
 for name, pick in (("maximum", max), ("minimum", min)):
@@ -990,6 +1011,55 @@ for axis, window, stride, before, after in ((1, 3, 2, 1, 0), (2, 2, 3, 0, 1), (2
         {"convolution.gather_winners": partial(convolution.gather_winners, **geometry)},
         partial(np.take_along_axis, indices=places, axis=axis),
         numbers(*IMAGES),
+    )
+
+for label, tile, (height, width) in (
+    ("2x2", (2, 2), (4, 6)),
+    ("2x3, uneven", (2, 3), (5, 7)),
+    ("3x1", (3, 1), (7, 4)),
+    ("1x4", (1, 4), (3, 8)),
+):
+    images = spread(2, height, width, 5)
+    out_shape = (2, height // tile[0], width // tile[1], 5)
+    places = np.zeros((4, *out_shape), np.int64)  # the cell that won: where along each axis
+    for n, i, j, c in np.ndindex(out_shape):
+        top, left = i * tile[0], j * tile[1]
+        window = images[n, top : top + tile[0], left : left + tile[1], c]
+        row, column = np.unravel_index(window.argmax(), tile)
+        places[:, n, i, j, c] = n, top + row, left + column, c
+    matches = convolution.tile_max.forward(images, tile=tile)[1]
+
+    def won_by(x: Array, places=places) -> Array:
+        """The winners' cells."""
+        return np.asarray(x[tuple(places)])
+
+    def sent_to_winners(values: Array, shape=images.shape, places=places) -> Array:
+        """Cell by cell; no two winners share a cell."""
+        out = np.zeros(shape)
+        out[tuple(places)] = values
+        return out
+
+    case(
+        label,
+        {"convolution.tile_max": partial(convolution.tile_max, tile=tile)},
+        won_by,
+        images,
+    )
+    moves_cells(
+        label,
+        {
+            "convolution.scatter_to_tiles": partial(
+                convolution.scatter_to_tiles, matches=matches, input_shape=images.shape
+            )
+        },
+        sent_to_winners,
+        numbers(*out_shape),
+    )
+    moves_cells(
+        label,
+        {"convolution.gather_from_tiles": partial(convolution.gather_from_tiles, matches=matches)},
+        won_by,
+        numbers(*images.shape),
     )
 
 for label, kernel_size, stride, padding, pads in (

@@ -64,6 +64,9 @@ PICK = (np.array([2, 0, 2]), slice(1, None))
 WINDOW = Window((2, 3), (3, 2), ((1, 0), (2, 3)), (2, 1))
 WINNERS = np.random.default_rng(1).integers(0, 3, (2, 4, 7, 3)).astype(np.uint8)
 ALONG_ROWS = {"winners": WINNERS, "axis": 1, "window": 3, "stride": 2, "before": 0}
+MATCHES = convolution.tile_max.forward(
+    np.random.default_rng(2).standard_normal((2, 9, 7, 5)), tile=(4, 3)
+)[1]
 TIES = np.array([[0, 1, -1, 3], [-1, 0, 1, 5], [2, -1, 0, 1]])
 
 PAIRS = {
@@ -142,6 +145,12 @@ PAIRS = {
         on_arrays(convolution.scatter_to_winners, size=9, **ALONG_ROWS),
         (2, 9, 7, 3),
         (2, 4, 7, 3),
+    ),
+    "gather_from_tiles, scatter_to_tiles": (
+        on_arrays(convolution.gather_from_tiles, matches=MATCHES),
+        on_arrays(convolution.scatter_to_tiles, matches=MATCHES, input_shape=(2, 9, 7, 5)),
+        (2, 9, 7, 5),
+        (2, 2, 2, 5),
     ),
     "rows_matmul, outer_sum": (
         lambda b: linear.rows_matmul(whole(2, 3, 5), b).data,

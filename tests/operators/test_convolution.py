@@ -612,6 +612,73 @@ def test_pooling_of_integers_and_booleans():
     assert average.data.ravel().tolist() == [250.0] * 4
 
 
+# --- the maximum of tiles -------------------------------------------------------------------------
+
+
+def pooled_both_ways(x, tile, g=None):
+    """Output, and gradient where there is one, with the fast paths on and off."""
+    results = []
+    for fast in (True, False):
+        leaf = mg.Tensor(x, requires_grad=x.dtype.kind == "f")
+        with mg.fast_paths(fast):
+            out = F.max_pool2d(leaf, tile)
+        if leaf.requires_grad:
+            assert out.node.primitive.name == ("tile_max" if fast else "window_max")
+        results.append([out.data, mg.grad(out, leaf, g).data] if g is not None else [out.data])
+    return results
+
+
+@given(
+    st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    st.tuples(st.integers(4, 9), st.integers(4, 9)),
+    st.integers(1, 3),
+    st.sampled_from(["<f4", "<f8"]),
+    st.booleans(),
+)
+@settings(max_examples=150)
+def test_tiles_are_windows_side_by_side(tile, size, batch, dtype, batch_innermost):
+    """Both ways to the bit; with many ties, and nan and infinities among the cells."""
+    values = np.array([-np.inf, -1, -0.0, 0, 0, 1, 2, 2, np.inf, np.nan])
+    rng = np.random.default_rng([*tile, *size, batch])
+    x = rng.choice(values, (batch, *size, 5)).astype(dtype)
+    if batch_innermost:
+        x = lying_as("CHWN", x)
+    g = rng.standard_normal((batch, size[0] // tile[0], size[1] // tile[1], 5)).astype(dtype)
+    fast, plain = pooled_both_ways(x, tile, g)
+    for of_fast, of_plain in zip(fast, plain, strict=True):
+        assert of_fast.dtype == of_plain.dtype == x.dtype
+        np.testing.assert_array_equal(of_fast, of_plain)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float16])
+def test_tiles_of_every_dtype(dtype):
+    x = whole(2, 5, 7, 3).astype(dtype)
+    (fast,), (plain,) = pooled_both_ways(x, (2, 3))
+    assert fast.dtype == plain.dtype == dtype
+    np.testing.assert_array_equal(fast, plain)
+
+
+@pytest.mark.parametrize(
+    ("stride", "padding"), [((1, 3), "VALID"), ((2, 4), 0), (None, "SAME"), ((2, 3), (0, 1))]
+)
+def test_other_windows_take_the_plain_path(stride, padding):
+    x = mg.Tensor(numbers(2, 5, 7, 3), requires_grad=True)
+    with mg.fast_paths(True):
+        out = F.max_pool2d(x, (2, 3), stride, padding)
+    assert out.node.primitive.name == "window_max"
+
+
+def test_pooling_does_not_keep_its_input():
+    """What is remembered are bools: the output of a convolution before it can be freed."""
+    x = mg.Tensor(numbers(2, 4, 6, 3), requires_grad=True)
+    with mg.fast_paths(True):
+        saved = F.max_pool2d(x, (2, 3)).node.saved
+    arrays = [array for players in saved["matches"] for array in players]
+    # Two matches in each of two rows, and one between the rows.
+    assert [array.dtype for array in arrays] == [np.bool_] * 3
+    assert sum(array.nbytes for array in arrays) == (2 * 2 + 1) * 2 * 2 * 2 * 3
+
+
 def test_avg_pool_backward_with_a_kernel_of_2x3():
     """DeZero: IndexError, from kernel height and width exchanged."""
     x = mg.Tensor(numbers(2, 4, 9, 3), requires_grad=True)

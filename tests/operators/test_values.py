@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.operators import elementwise
 from tests.operator_cases import entries
 
 
@@ -100,3 +101,14 @@ def test_stride_0_views_as_inputs_and_cotangents(function, case):
         views, copies = run(lambda array: array), run(np.array)
     for view, copy in zip(views, copies, strict=True):
         np.testing.assert_allclose(view.data, copy.data, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int32, np.float16, np.float32])
+def test_relu_of_many_cells_and_of_few(dtype):
+    """Two ways inside: the results are alike, and so are their dtypes."""
+    x = np.random.default_rng(0).integers(-3, 4, (2, 5_001)).astype(dtype)
+    many = elementwise.relu(mg.Tensor(x)).data
+    few = np.stack([elementwise.relu(mg.Tensor(cells)).data for cells in x])
+    assert many.dtype == few.dtype
+    np.testing.assert_array_equal(many, few)
+    assert np.isnan(elementwise.relu(mg.Tensor(np.full(20_000, np.nan))).data).all()
