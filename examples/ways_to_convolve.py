@@ -160,18 +160,23 @@ def the_ways(given: Prepared, mode: str) -> Competitors:
 
 def the_others(given: Prepared) -> Competitors:
     """The library's own layer; SciPy and PyTorch, where they are installed. All in float64."""
-    x, kernel = mg.Tensor(given.inputs[None]), mg.Tensor(given.kernel[..., None])
-
-    def library() -> Array:
-        out = mg.functional.conv2d(x, kernel, stride=given.stride, padding=given.pads)
-        return out.numpy()[0, ..., 0]
-
-    others: Competitors = {"minigrad": library}
+    others: Competitors = {"minigrad": with_minigrad(given)}
     if importlib.util.find_spec("scipy"):
         others["scipy.signal"] = with_scipy(given)
     if importlib.util.find_spec("torch"):
         others["PyTorch"] = with_torch(given)
     return others
+
+
+def with_minigrad(given: Prepared) -> Callable[[], Array]:
+    """The library's convolution."""
+    x, kernel = mg.Tensor(given.inputs[None]), mg.Tensor(given.kernel[..., None])
+
+    def run() -> Array:
+        out = mg.functional.conv2d(x, kernel, stride=given.stride, padding=given.pads)
+        return out.numpy()[0, ..., 0]
+
+    return run
 
 
 def with_scipy(given: Prepared) -> Callable[[], Array]:
