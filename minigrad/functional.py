@@ -38,7 +38,7 @@ from .conv_arithmetic import (
 )
 from .engine import Array, Differentiable, as_array
 from .operators import convolution, losses
-from .operators.linear import common_dtype, to_dtype
+from .operators.linear import affine, common_dtype, to_dtype
 from .operators.reductions import normalise_axes, shifted_to_zero, softmax_over
 from .switches import fast_paths_enabled
 from .tensor import Tensor, as_tensor, where
@@ -74,6 +74,8 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
     if bias is None:
         return x @ weight
     bias = _bias("linear", bias, weight.shape[1])
+    if fast_paths_enabled() and x.dtype == weight.dtype == bias.dtype:
+        return affine(x, weight, bias)
     return x @ weight + bias
 
 

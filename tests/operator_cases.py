@@ -775,7 +775,7 @@ for a, b in (
         with_constant_right(np.matmul, fixed),
         numbers(*a),
     )
-for a, b in (((3, 5), (3, 4)), ((2, 3, 5), (2, 3, 4))):
+for a, b in (((3, 5), (3, 4)), ((1, 5), (1, 4)), ((2, 3, 5), (2, 3, 4))):
     case(
         f"{a} and {b}",
         {"linear.outer_sum": linear.outer_sum},
@@ -788,7 +788,7 @@ for x_shape in ((3, 5), (6, 2, 3, 5)):
     for bias in ((), (numbers(4),)):
         case(
             f"{x_shape}{' bias' if bias else ''}",
-            {"F.linear": F.linear},
+            {"F.linear": F.linear, **({"linear.affine": linear.affine} if bias else {})},
             lambda x, weight, bias=0.0: np.matmul(x, weight) + bias,
             numbers(*x_shape),
             numbers(5, 4),

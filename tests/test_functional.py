@@ -465,3 +465,26 @@ def test_refusals_come_before_the_work(monkeypatch):
     ):
         with pytest.raises(ValueError):
             call()
+
+
+@pytest.mark.parametrize("dtypes", [("f4", "f4", "f4"), ("f8", "f4", "f4"), ("f4", "f4", "f8")])
+@pytest.mark.parametrize("shape", [(3, 5), (1, 5), (2, 3, 4, 5)])
+def test_linear_is_the_same_to_the_bit_with_the_bias_added_in_place(shape, dtypes):
+    rng = np.random.default_rng(4)
+    numbers = [
+        rng.normal(size=size).astype(dtype)
+        for size, dtype in zip((shape, (5, 2), (2,)), dtypes, strict=True)
+    ]
+    results = []
+    for fast in (True, False):
+        x, weight, bias = (Tensor(array, requires_grad=True) for array in numbers)
+        # as images lie in memory, the first axis innermost
+        x.data = np.moveaxis(np.ascontiguousarray(np.moveaxis(x.data, 0, -1)), -1, 0)
+        with mg.fast_paths(fast):
+            out = F.linear(x, weight, bias)
+            out.sum().backward()
+        results.append([out.data, x.grad.data, weight.grad.data, bias.grad.data])
+        np.testing.assert_array_equal(bias.data, numbers[2])
+    for quick, plain in zip(*results, strict=True):
+        np.testing.assert_array_equal(quick, plain)
+        assert quick.dtype == plain.dtype

@@ -13,7 +13,8 @@ The derivative of a linear operator is its adjoint, another linear operator, so 
 
 The matrix product is linear in each of its arguments: `rows_matmul` takes every row of its first
 argument times one matrix, `outer_sum`, which its derivative needs, adds products up over all rows,
-and the derivative of each is made of the two. `Dense` and `Conv2D` both end in `rows_matmul`.
+and the derivative of each is made of the two. `Dense` and `Conv2D` both end in `rows_matmul`, or
+in `affine`, which adds the bias as well.
 `matmul` is the public function, by NumPy's rules.
 
 Memory order. An image of shape (N, H, W, C) usually lies in memory with the batch innermost, as
@@ -306,6 +307,11 @@ def rows_matmul(a: Array, b: Array) -> Array:
 
     One product over all rows, wherever they lie in memory.
     """
+    return _product_of_rows(a, b)
+
+
+def _product_of_rows(a: Array, b: Array) -> Array:
+    """What `rows_matmul` computes, in an array of its own."""
     if a.ndim == 2 and a.flags.c_contiguous:
         return a @ b
     order = _memory_order(a)
@@ -333,11 +339,12 @@ def outer_sum(a: Array, b: Array) -> Array:
 
     It is `a.reshape(-1, k).T @ b.reshape(-1, m)`, without copying where memory order allows.
     """
+    if a.ndim == 2 and len(a) == 1:
+        return np.multiply.outer(a[0], b[0])  # no sum: NumPy is faster than BLAS
     if a.ndim == 2:
-        rows_a, rows_b = a, b
-    else:
-        order = _memory_order(a)
-        rows_a, rows_b = _rows(a, order), _rows(b, order)
+        return a.T @ b
+    order = _memory_order(a)
+    rows_a, rows_b = _rows(a, order), _rows(b, order)
     # For tall arrays BLAS is faster on this side: (m, rows) @ (rows, k) -> (m, k).
     return (rows_b.T @ rows_a).T
 
@@ -345,6 +352,21 @@ def outer_sum(a: Array, b: Array) -> Array:
 outer_sum.defvjps(
     lambda g, b: rows_matmul(b, _swap_last(g)),
     lambda g, a: rows_matmul(a, g),
+)
+
+
+@primitive
+def affine(a: Array, b: Array, bias: Array) -> Array:
+    """`rows_matmul(a, b) + bias` in one: (..., k), (k, m), (m,) -> (..., m), all of one dtype."""
+    out = _product_of_rows(a, b)
+    out += bias
+    return out
+
+
+affine.defvjps(
+    lambda g, b: rows_matmul(g, _swap_last(b)),
+    lambda g, a: outer_sum(a, g),
+    lambda g: sum_to(g, shape=g.shape[-1:]),
 )
 
 
