@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import pathlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import as_float
+from ..conv_arithmetic import integer
 from ..engine import Array
 from ..files import whole_file
 from .figures import Path
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 FRAMES_AT_MOST = 400
+SHORTEST, LONGEST = 0.01, 60.0  # seconds that a frame is shown; a GIF counts hundredths
 LAST_FRAME_STAYS = 3  # times as long as the others, so that the end is seen before it starts again
 PALETTE_SAMPLE = 2_000_000  # pixels of all frames together that decide the colours of the film
 EXACT_COLOURS = 128  # of the 256 in a palette
@@ -33,7 +37,8 @@ class Film:
         seconds: that each is shown; the last one three times as long.
 
     Raises:
-        ValueError: no frames, or more than 400 of them.
+        ValueError: no frames, more than 400 of them, or seconds that are not from 0.01 to 60.
+        TypeError: a length that is no integer, or seconds that are no number.
 
     >>> from matplotlib.figure import Figure
     >>> film = Film(lambda number: Figure(figsize=(1 + number, 1)), length=3)
@@ -46,10 +51,15 @@ class Film:
     seconds: float = 0.8
 
     def __post_init__(self) -> None:
-        if not 1 <= self.length <= FRAMES_AT_MOST:
+        if not 1 <= integer(self.length, "length", minimum=0, where="Film") <= FRAMES_AT_MOST:
             raise ValueError(
                 f"Film: length={self.length} frames; there must be 1 to {FRAMES_AT_MOST}: give a "
                 "smaller input or a larger stride"
+            )
+        if not SHORTEST <= as_float(self.seconds, "seconds", "Film") <= LONGEST:
+            raise ValueError(
+                f"Film: seconds={self.seconds} must be from {SHORTEST} to {LONGEST:.0f}, the time "
+                "that a frame is shown"
             )
 
     def __len__(self) -> int:
@@ -63,7 +73,9 @@ class Film:
 
         Raises:
             IndexError: there is no such frame.
+            TypeError: a number that is no integer.
         """
+        number = operator.index(number)
         if not -self.length <= number < self.length:
             raise IndexError(f"Film: frame {number} of a film of {self.length} frames")
         return self.draw(number % self.length)
@@ -75,12 +87,14 @@ class Film:
 
         Args:
             path: ends in .gif; an existing file is replaced once the new one is complete.
-            dpi: pixels per inch.
+            dpi: pixels per inch, a whole number.
 
         Raises:
-            ValueError: another ending.
+            ValueError: another ending, or a dpi below 1.
+            TypeError: a dpi that is no integer.
         """
         check_gif(path, "Film.save")
+        dpi = integer(dpi, "dpi", where="Film.save")
         pictures = _of_one_size([_pixels(figure, dpi) for figure in self])
         palette = _common_palette(pictures)
         first, *others = (_in_colours(palette, picture) for picture in pictures)
@@ -107,6 +121,13 @@ def check_gif(path: Path, where: str) -> None:
         raise ValueError(f"{where}: a film is written as .gif, not as {str(path)!r}")
 
 
+def finish_film(film: Film, path: Path | None, dpi: int = 80) -> Film:
+    """Write the film if there is a path; return it."""
+    if path is not None:
+        film.save(path, dpi)
+    return film
+
+
 def _pixels(figure: Figure, dpi: int) -> Array:
     """A figure as (H, W, 3) bytes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -120,14 +141,14 @@ def _pixels(figure: Figure, dpi: int) -> Array:
 def _of_one_size(pictures: list[Array]) -> list[Array]:
     """(H, W, 3) each -> all as high and as wide as the largest, filled up with white."""
     height, width = (max(picture.shape[axis] for picture in pictures) for axis in (0, 1))
-    return [
-        np.pad(
-            picture,
-            ((0, height - picture.shape[0]), (0, width - picture.shape[1]), (0, 0)),
-            constant_values=255,
-        )
-        for picture in pictures
-    ]
+
+    def filled_up(picture: Array) -> Array:
+        missing = (height - picture.shape[0], width - picture.shape[1], 0)
+        if not any(missing):
+            return picture  # not a copy: a long film is large enough once
+        return np.pad(picture, [(0, count) for count in missing], constant_values=255)
+
+    return [filled_up(picture) for picture in pictures]
 
 
 def _common_palette(pictures: list[Array]) -> Array:
@@ -138,8 +159,15 @@ def _common_palette(pictures: list[Array]) -> Array:
     """
     from PIL import Image
 
-    pixels = np.concatenate([picture.reshape(-1, 3) for picture in pictures])
-    sample = pixels[:: max(1, len(pixels) // PALETTE_SAMPLE)]
+    size = pictures[0].shape[0] * pictures[0].shape[1]
+    step = max(1, size * len(pictures) // PALETTE_SAMPLE)
+    # Every so-manieth pixel of all of them in a row, without putting them into a row.
+    sample = np.concatenate(
+        [
+            picture.reshape(-1, 3)[-number * size % step :: step]
+            for number, picture in enumerate(pictures)
+        ]
+    )
     codes = _codes(sample)
     colours, first, counts = np.unique(codes, return_index=True, return_counts=True)
     commonest = np.argsort(-counts, kind="stable")[:EXACT_COLOURS]

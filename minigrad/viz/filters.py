@@ -24,7 +24,7 @@ from ..text import by
 from .arguments import numbers_of, refuse_above
 from .cells import Board, Grid, number_text, number_texts
 from .figures import BLUE, RED, Path
-from .film import Film, check_gif
+from .film import Film, check_gif, finish_film
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -168,10 +168,7 @@ def filter_film(
         board.headline(texts[number], f"largest error of a weight: {error:.4f}")
         return board.finish(None)
 
-    film = Film(draw, len(steps), seconds)
-    if path is not None:
-        film.save(path, FILM_DPI)
-    return film
+    return finish_film(Film(draw, len(steps), seconds), path, FILM_DPI)
 
 
 # --- parts, for other pictures too ----------------------------------------------------------------

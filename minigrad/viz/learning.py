@@ -22,7 +22,7 @@ from ..nn import Conv2D, Dense, Module
 from ..nn.calls import record_outputs
 from ..tensor import as_tensor
 from .figures import BLUE, GREEN, ORANGE, PURPLE, RED, SKY, YELLOW, Path, new_figure
-from .film import FRAMES_AT_MOST, Film, check_gif
+from .film import FRAMES_AT_MOST, Film, check_gif, finish_film
 from .networks import bar_colours, class_probabilities
 from .training import draw_filters
 
@@ -205,7 +205,7 @@ def training_film(
         )
         return figure
 
-    return _finished(Film(draw, len(record), seconds), path)
+    return finish_film(Film(draw, len(record), seconds), path)
 
 
 def decision_film(
@@ -262,7 +262,7 @@ def decision_film(
         )
         return figure
 
-    return _finished(Film(draw, len(record), seconds), path)
+    return finish_film(Film(draw, len(record), seconds), path)
 
 
 # --- what is shown --------------------------------------------------------------------------------
@@ -448,9 +448,3 @@ def _check_labels(where: str, labels: Array, count: int, classes: int, most: int
             f"{where}: labels from {labels.min()} to {labels.max()} must be classes from 0 to "
             f"{classes - 1}"
         )
-
-
-def _finished(film: Film, path: Path | None) -> Film:
-    if path is not None:
-        film.save(path)
-    return film

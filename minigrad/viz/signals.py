@@ -22,7 +22,7 @@ from ..text import counted
 from .arguments import numbers_of, refuse_above
 from .cells import INK, SMALLEST_FONT, font_size, number_text, number_texts, products_of
 from .figures import BLUE, GREEN, PURPLE, RED, Path, finish, new_figure
-from .film import Film, check_gif
+from .film import Film, check_gif, finish_film
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -191,9 +191,7 @@ def flip_and_slide_film(
     if path is not None:
         check_gif(path, where)
     film = Film(_Slide(f, g, pads, str(padding).upper()).frame, outputs + 1, seconds)
-    if path is not None:
-        film.save(path)
-    return film
+    return finish_film(film, path)
 
 
 @dataclass(frozen=True)

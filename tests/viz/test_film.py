@@ -1,5 +1,7 @@
 """`Film`: what its GIF holds, frame by frame."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -102,6 +104,39 @@ def test_a_failing_frame_leaves_an_existing_file_alone(tmp_path):
 def test_too_short_or_too_long(length):
     with pytest.raises(ValueError, match=f"Film: length={length} frames; there must be 1 to 400"):
         Film(plain_frames, length=length)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), 61])
+def test_too_fast_or_too_slow(seconds):
+    with pytest.raises(ValueError, match=rf"Film: seconds={seconds} must be from 0\.01 to 60"):
+        Film(plain_frames, length=4, seconds=seconds)
+
+
+def test_what_is_no_number(tmp_path):
+    with pytest.raises(TypeError, match=r"Film: length=2\.5 must be an int"):
+        Film(plain_frames, length=2.5)
+    with pytest.raises(TypeError, match=r"Film: seconds must be a number, got '1'"):
+        Film(plain_frames, length=4, seconds="1")
+    film = Film(plain_frames, length=4)
+    with pytest.raises(TypeError, match="integer"):
+        film.frame(1.5)
+    with pytest.raises(ValueError, match=r"Film\.save: dpi=0 must be at least 1"):
+        film.save(tmp_path / "x.gif", dpi=0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_frames_are_held_in_memory_once(tmp_path, monkeypatch):
+    """A long film takes a gigabyte; with copies of all frames it would take several."""
+    monkeypatch.setattr("minigrad.viz.film.PALETTE_SAMPLE", 10_000)
+    frames, side = 100, 300
+    film = Film(lambda number: Figure(figsize=(3, 3), facecolor=f"C{number % 9}"), frames)
+    film.save(tmp_path / "first.gif", dpi=30)  # what is loaded for the first time
+    tracemalloc.start()
+    film.save(tmp_path / "film.gif", dpi=side // 3)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # As numbers of three bytes, and in the colours of the palette, of one byte.
+    assert peak < 1.7 * frames * side * side * 3
 
 
 def test_only_gif(tmp_path):

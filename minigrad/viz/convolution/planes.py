@@ -20,7 +20,7 @@ from ...text import by, counted
 from ..arguments import index_within, refuse_above
 from ..cells import FAINT_INK, Board
 from ..figures import Path
-from ..film import Film, check_gif
+from ..film import Film, check_gif, finish_film
 from .subject import title_of
 
 if TYPE_CHECKING:
@@ -93,9 +93,7 @@ def planes_film(conv: Conv2D, input_shape: Sequence[int], path: Path | None = No
     film = Film(
         lambda number: _draw_figure(title, geometry, divmod(number, columns)), geometry.positions
     )
-    if path is not None:
-        film.save(path)
-    return film
+    return finish_film(film, path)
 
 
 # article: M1, M2, M3, M4

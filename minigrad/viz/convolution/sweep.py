@@ -36,7 +36,7 @@ from ..cells import (
     products_of,
 )
 from ..figures import Path
-from ..film import Film, check_gif
+from ..film import Film, check_gif, finish_film
 from .parts import PART_SIZE, draw_planes
 
 if TYPE_CHECKING:
@@ -194,10 +194,7 @@ class Sweep:
         """
         if path is not None:
             check_gif(path, self.where)
-        film = Film(self._draw, len(self.steps))
-        if path is not None:
-            film.save(path)
-        return film
+        return finish_film(Film(self._draw, len(self.steps)), path)
 
     # --- numbers ----------------------------------------------------------------------------------
 
