@@ -6,6 +6,9 @@ import os
 import pathlib
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from ..engine import Array
 from ..files import whole_file
 
 if TYPE_CHECKING:
@@ -23,6 +26,15 @@ def new_figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def from_black_to_white(image: Array) -> Array:
+    """Any numbers as greys or colours, the lowest black, the highest white: (H, W, C) -> (H, W, 3).
+
+    All black where they are all the same.
+    """
+    low, high = float(image.min()), float(image.max())
+    return np.broadcast_to((image - low) / ((high - low) or 1.0), (*image.shape[:2], 3))
 
 
 def finish(figure: Figure, path: Path | None, **options: Any) -> Figure:

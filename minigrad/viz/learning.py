@@ -21,7 +21,19 @@ from ..engine import Array
 from ..nn import Conv2D, Dense, Module
 from ..nn.calls import record_outputs
 from ..tensor import as_tensor
-from .figures import BLUE, GREEN, ORANGE, PURPLE, RED, SKY, YELLOW, Path, new_figure
+from .arguments import numbers_of
+from .figures import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    RED,
+    SKY,
+    YELLOW,
+    Path,
+    from_black_to_white,
+    new_figure,
+)
 from .film import FRAMES_AT_MOST, Film, check_gif, finish_film
 from .networks import bar_colours, class_probabilities
 from .training import draw_filters
@@ -115,11 +127,15 @@ class TrainingRecord:
         self._states.append(self._model.state_dict())
 
     def model_at(self, number: int) -> Module:
-        """A copy of the network with the weights of a snapshot, by its number from 0.
+        """A copy of the network with the weights of a snapshot, by its number; -1 is the last.
 
         Raises:
             IndexError: there is no such snapshot.
         """
+        if not -len(self) <= number < len(self):
+            raise IndexError(
+                f"TrainingRecord.model_at: number={number} of a record of {len(self)} snapshots"
+            )
         model = copy.deepcopy(self._model)
         model.zero_grad()
         model.load_state_dict(self._states[number])
@@ -154,11 +170,12 @@ def training_film(
     Raises:
         TypeError: `record` is no TrainingRecord.
         ValueError: no snapshot; images or labels of another shape, or that the network refuses; a
-            network that does not return a score for each class, 2 to 20; another ending than .gif.
+            network that does not return a finite score for each class, 2 to 20; another ending than
+            .gif.
     """
     where = "training_film"
     _check_record(where, record, path)
-    pictures, classes = as_tensor(images).data, as_tensor(labels).data
+    pictures, classes = numbers_of(f"{where}: images", images), as_tensor(labels).data
     if (
         pictures.ndim != 4
         or pictures.shape[3] not in (1, 3)
@@ -230,12 +247,12 @@ def decision_film(
     Raises:
         TypeError: `record` is no TrainingRecord.
         ValueError: no snapshot; points or labels of another shape, or points that the network
-            refuses; a network that does not return a score for each class, 2 to 7; another ending
-            than .gif.
+            refuses; a network that does not return a finite score for each class, 2 to 7; another
+            ending than .gif.
     """
     where = "decision_film"
     _check_record(where, record, path)
-    places, classes = as_tensor(points).data, as_tensor(labels).data
+    places, classes = numbers_of(f"{where}: points", points), as_tensor(labels).data
     if places.ndim != 2 or places.shape[1] != 2 or len(places) == 0:
         raise ValueError(f"{where}: points of shape {places.shape} must be (N, 2), x and y of each")
     first = _probabilities(where, record.model_at(0), places)
@@ -277,6 +294,11 @@ def _probabilities(where: str, model: Module, x: Array) -> Array:
             f"{where}: {type(model).__name__} returns {', '.join(map(str, shapes)) or 'nothing'} "
             f"for an input of shape {x.shape}; it must return a score for each of at least two "
             f"classes, ({len(x)}, classes)"
+        )
+    if not np.isfinite(outputs[0]).all():
+        raise ValueError(
+            f"{where}: {type(model).__name__} makes numbers that are nan or infinite of an input "
+            f"of shape {x.shape}; mg.detect_anomaly finds where they come from"
         )
     return class_probabilities(layers, outputs[0])
 
@@ -362,10 +384,8 @@ def _draw_loss(axes: Any, record: TrainingRecord, number: int) -> None:
 
 def _draw_image(axes: Any, image: Array) -> None:
     """One image, (H, W, C), from its lowest number as black to its highest as white."""
-    low, high = float(image.min()), float(image.max())
-    shown = (image - low) / ((high - low) or 1.0)
     axes.set_axis_off()
-    axes.imshow(np.broadcast_to(shown, (*image.shape[:2], 3)))
+    axes.imshow(from_black_to_white(image))
 
 
 def _draw_bars(axes: Any, probabilities: Array, label: int) -> None:

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import functional as F
 from ..conv_arithmetic import integer
-from ..engine import Array
+from ..engine import Array, no_grad
 from ..nn import Conv2D, Dropout, Flatten, Module, Reshape, Sequential, Softmax
 from ..nn.calls import LayerOutput, record_outputs
-from ..tensor import as_tensor
 from ..text import by
-from .arguments import refuse_above
+from .arguments import numbers_of, refuse_above
 from .cells import Board, number_text
-from .figures import BLUE, GREEN, GREY, ORANGE, Path
+from .figures import BLUE, GREEN, GREY, ORANGE, Path, from_black_to_white
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,8 +65,8 @@ def feature_maps_figure(
 
     Raises:
         TypeError: `model` is no Module.
-        ValueError: an image of another shape, or one that the network refuses; more than 128
-            pixels along a side; no such class; a layer that makes nan or infinite numbers; a
+        ValueError: an image of another shape, or one that the network refuses; nan or infinity in
+            it or in what a layer makes of it; more than 128 pixels along a side; no such class; a
             network without any layer.
 
     >>> from minigrad import nn
@@ -124,8 +124,8 @@ def class_probabilities(layers: list[LayerOutput], scores: Array) -> Array:
     """softmax of scores, (..., classes), unless the last layer was one already."""
     if layers and isinstance(layers[-1].layer, Softmax):
         return scores
-    exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
+    with no_grad():
+        return F.softmax(scores).data
 
 
 def bar_colours(probabilities: Array, label: int | None) -> list[str]:
@@ -170,13 +170,12 @@ class _Rows:
     def add_image(self, x: Array) -> None:
         """The input, (H, W, C), from its lowest number as black to its highest as white."""
         low, high = float(x.min()), float(x.max())
-        grey = (x - low) / ((high - low) or 1.0)
-        colours = np.broadcast_to(grey, (*x.shape[:2], 3))
         self._label(
             "input", by(x.shape), f"{_two_digits(low)} is black, {_two_digits(high)} is white"
         )
         side = 1.1 / max(x.shape[:2])
-        self._end(self.board.grid("input", self.left, self.top, side, colours).bottom)
+        grid = self.board.grid("input", self.left, self.top, side, from_black_to_white(x))
+        self._end(grid.bottom)
 
     def add_layer(self, layer: LayerOutput) -> None:
         """What a layer made, as maps or as cells in reading order."""
@@ -363,7 +362,7 @@ def _name(layer: LayerOutput) -> str:
 
 
 def _image_of(where: str, image: Any) -> Array:
-    x = as_tensor(image).data
+    x = numbers_of(f"{where}: image", image)
     if x.ndim != 3 or x.shape[2] not in (1, 3) or 0 in x.shape:
         raise ValueError(
             f"{where}: image of shape {x.shape} must be one image, (H, W, 1) or (H, W, 3)"

@@ -26,6 +26,7 @@ ARGUMENTS = {
     "flip_and_slide_film: weights": lambda x: viz.flip_and_slide_film([1, 2, 3], x),
     "filter_figure: image": lambda x: viz.filter_figure(x, {"one": [[1]]}),
     "filter_figure: kernel 'odd'": lambda x: viz.filter_figure(PICTURE, {"odd": x}),
+    "feature_maps_figure: image": lambda x: viz.feature_maps_figure(nn.ReLU(), x),
     "adjoint_figure: x of reshape": lambda x: viz.adjoint_figure(
         [("reshape", "reshape", lambda t: t.reshape(-1), x)]
     ),

@@ -133,6 +133,14 @@ def test_more_snapshots_than_a_film_has_frames():
         record.snapshot(400, 1.0)
 
 
+def test_moments_that_are_none():
+    record = TrainingRecord(flat())
+    record.snapshot(4, 1.0)
+    for number in (1, -2):
+        with pytest.raises(IndexError, match=f"model_at: number={number} of a record of 1 snaps"):
+            record.model_at(number)
+
+
 def test_a_record_of_no_module():
     with pytest.raises(TypeError, match="TrainingRecord: model must be a Module, not function"):
         TrainingRecord(softmax)
@@ -253,6 +261,7 @@ def test_a_record_of_one_moment_is_a_film_of_one_frame():
         (IMAGES, LABELS[:2], r"labels of shape \(2,\) and dtype int64 must be 3 integers"),
         (IMAGES, LABELS / 2, r"labels of shape \(3,\) and dtype float64 must be 3 integers"),
         (IMAGES, LABELS + 1, "labels from 1 to 4 must be classes from 0 to 3"),
+        (IMAGES * np.nan, LABELS, r"images of shape \(3, 4, 5, 1\) holds nan or infinity"),
     ],
 )
 def test_images_and_labels_of_something_else(images, labels, quoted):
@@ -274,6 +283,20 @@ def test_networks_without_a_decision(last, quoted):
     record.snapshot(0, 1.0)
     with pytest.raises(ValueError, match=f"training_film: .*{quoted}"):
         training_film(record, IMAGES, LABELS)
+
+
+@pytest.mark.parametrize("film", [training_film, decision_film])
+def test_a_network_that_broke(film):
+    """Training may break after the last loss that was seen; then there are no probabilities."""
+    model, inputs, labels = {
+        training_film: (dense(), IMAGES, LABELS),
+        decision_film: (flat(), POINTS, SIDES),
+    }[film]
+    next(iter(model.parameters())).data[0, 0] = np.nan
+    record = TrainingRecord(model)
+    record.snapshot(0, 1.0)
+    with pytest.raises(ValueError, match=rf"{film.__name__}: Sequential makes numbers that"):
+        film(record, inputs, labels)
 
 
 # --- a plane --------------------------------------------------------------------------------------
@@ -327,6 +350,7 @@ def test_points_are_drawn_by_class_and_counted():
         (POINTS[:0], SIDES[:0], r"points of shape \(0, 2\)"),
         (POINTS, SIDES[:5], r"labels of shape \(5,\)"),
         (POINTS, SIDES + 1, "labels from 1 to 2 must be classes from 0 to 1"),
+        (POINTS * np.inf, SIDES, r"points of shape \(11, 2\) holds nan or infinity"),
     ],
 )
 def test_points_and_labels_of_something_else(points, labels, quoted):
