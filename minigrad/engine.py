@@ -532,13 +532,7 @@ def as_operand(where: str, value: Any) -> Any:
         return float(value)
     if isinstance(value, (bool, int, float)):
         return value
-    try:
-        array = np.asarray(value)
-    except ValueError as problem:
-        raise ValueError(f"{where}: cannot make an array of {value!r:.80}: {problem}") from None
-    if array.dtype.kind not in "biuf":
-        kind = f"{type(value).__name__} of dtype {array.dtype}"
-        raise TypeError(f"{where}: expected real numbers, got {kind}: {value!r:.80}")
+    array = _real_numbers(where, value)
     if isinstance(value, np.ndarray):
         return value
     if isinstance(value, np.generic):
@@ -546,10 +540,21 @@ def as_operand(where: str, value: Any) -> Any:
     return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
+def _real_numbers(where: str, value: Any) -> Array:
+    """`value` as an array, or the errors of `as_operand`."""
+    try:
+        array = np.asarray(value)
+    except ValueError as problem:
+        raise ValueError(f"{where}: cannot make an array of {value!r:.80}: {problem}") from None
+    if array.dtype.kind not in "biuf":
+        kind = f"{type(value).__name__} of dtype {array.dtype}"
+        raise TypeError(f"{where}: expected real numbers, got {kind}: {value!r:.80}")
+    return array
+
+
 def as_array(where: str, value: Any) -> Array:
     """`value` as an array of the dtype NumPy gives it, refused as by `as_operand`."""
-    as_operand(where, value)  # or raise
-    return np.asarray(value)
+    return _real_numbers(where, value)
 
 
 # --- observers ------------------------------------------------------------------------------------

@@ -163,7 +163,8 @@ def to_image(
         raise ValueError("to_image: the array holds nan or infinity, which is no brightness")
     if grey:
         black, white = min(0.0, values.min()), max(255.0, values.max())
-        values = (values - black) / (white - black) * 255
+        # Halved before they are subtracted: the whole range may be more than the largest number.
+        values = (values / 2 - black / 2) / (white / 2 - black / 2) * 255
     picture: Array = np.round(np.clip(values, 0, 255)).astype(np.uint8)
     if save_path is not None:
         save_image(save_path, picture)

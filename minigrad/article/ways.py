@@ -113,7 +113,7 @@ def convolve(
     >>> np.convolve([1, 2, 3, 4], [1, 10])
     array([ 1, 12, 23, 34, 40])
     """
-    if way not in WAYS:
+    if not isinstance(way, str) or way not in WAYS:
         raise ValueError(f"convolve: way={way!r} is unknown; use one of {', '.join(WAYS)}")
     given = prepare("convolve", inputs, kernel, stride, mode)
     weights = given.kernel[::-1, ::-1] if flip else given.kernel

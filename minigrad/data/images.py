@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..conv_arithmetic import IntOrPair, pair
+from ..engine import as_array
 from ..files import whole_file
 from ..tensor import Tensor
 
@@ -123,13 +124,13 @@ def save_image(path: str | os.PathLike[str], array: Any) -> None:
         array: (H, W), (H, W, 1) grey, (H, W, 3) RGB or (H, W, 4) RGBA; an array or a Tensor.
 
     Raises:
-        TypeError: integers other than uint8.
-        ValueError: another shape, an empty array, nan, an ending Pillow does not know, or RGBA for
-            a JPEG file.
+        TypeError: integers other than uint8, or no real numbers.
+        ValueError: another shape, an empty array, nan, an ending Pillow does not know, or an array
+            that such files cannot hold, such as RGBA for a JPEG file.
     """
     from PIL import Image
 
-    values = array.data if isinstance(array, Tensor) else np.asarray(array)
+    values = as_array("save_image: array", array.data if isinstance(array, Tensor) else array)
     shape = values.shape
     if not (values.ndim == 2 or (values.ndim == 3 and shape[2] in (1, 3, 4))) or 0 in shape:
         raise ValueError(
@@ -148,7 +149,13 @@ def save_image(path: str | os.PathLike[str], array: Any) -> None:
     kind = Image.registered_extensions().get(Path(path).suffix.lower())
     if kind not in Image.SAVE:
         raise ValueError(f"save_image: the ending of {os.fspath(path)} names no format; use .png")
-    if kind == "JPEG" and values.shape[2:] == (4,):
-        raise ValueError(f"save_image: JPEG files hold no transparency, array has shape {shape}")
     with whole_file(path) as temporary:
-        Image.fromarray(np.ascontiguousarray(values)).save(temporary)
+        try:
+            Image.fromarray(np.ascontiguousarray(values)).save(temporary)
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # of the system, such as a full disk
+            raise ValueError(
+                f"save_image: {kind} files cannot hold an array of shape {shape} ({error}); use "
+                ".png"
+            ) from None

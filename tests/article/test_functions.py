@@ -123,6 +123,8 @@ def test_ways_in_the_order_in_which_they_are_told():
     assert list(WAYS) == ["loops", "im2col", "strided", "matrix", "fft", "shifts"]
     with pytest.raises(ValueError, match="convolve: way='fast' is unknown; use one of loops, im2c"):
         convolve(np.ones((3, 4)), np.ones((2, 2)), way="fast")
+    with pytest.raises(ValueError, match=r"convolve: way=\['fft'\] is unknown"):
+        convolve(np.ones((3, 4)), np.ones((2, 2)), way=["fft"])
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -262,6 +264,8 @@ def test_numbers_out_of_range_are_clipped_or_rescaled_and_never_wrap(tmp_path):
     assert to_image([[0.0, 102.0, 510.0]], grey=True).tolist() == [[0, 51, 255]]
     assert to_image([[300.0, 300.0]], grey=True).tolist() == [[255, 255]]
     assert to_image([[3.0, 200.0]], grey=True).tolist() == [[3, 200]]
+    # The range itself is more than the largest float64.
+    assert to_image([[-1e308, 0.0, 1e308]], grey=True).tolist() == [[0, 128, 255]]
     to_image(values, grey=True, save_path=tmp_path / "map.png")
     written = np.asarray(Image.open(tmp_path / "map.png"))
     assert written.tolist() == to_image(values, grey=True).tolist()

@@ -1,5 +1,6 @@
 """Picture files: what comes back is what went in, and nothing wraps around."""
 
+import errno
 import struct
 import zlib
 
@@ -173,6 +174,8 @@ def test_a_file_that_is_missing_or_no_picture(tmp_path):
         (np.zeros(4), ValueError, r"shape \(4,\)"),
         (np.array([[np.nan]]), ValueError, "nan"),
         (np.array([[300]]), TypeError, "dtype int64"),
+        ([[0.5], [0.5, 1.0]], ValueError, "save_image: array: cannot make an array"),
+        (np.zeros((2, 3)) * 1j, TypeError, "save_image: array: expected real numbers"),
     ],
 )
 def test_arrays_that_are_no_pictures(tmp_path, array, error, said):
@@ -185,13 +188,14 @@ def test_an_unknown_ending_and_a_failing_write_leave_the_old_file(tmp_path, monk
     for ending in ("xyz", "psd"):  # Pillow reads .psd and does not write it
         with pytest.raises(ValueError, match=rf"picture\.{ending} names no format"):
             save_image(tmp_path / f"picture.{ending}", np.zeros((2, 3)))
-    with pytest.raises(ValueError, match=r"JPEG files hold no transparency, .* \(2, 3, 4\)"):
-        save_image(tmp_path / "picture.jpg", np.zeros((2, 3, 4)))
+    for ending, kind in (("jpg", "JPEG"), ("eps", "EPS"), ("pcx", "PCX")):
+        with pytest.raises(ValueError, match=rf"{kind} files cannot hold an array .*\(2, 3, 4\)"):
+            save_image(tmp_path / f"picture.{ending}", np.zeros((2, 3, 4)))
     save_image(tmp_path / "old.png", np.zeros((2, 3)))
     before = (tmp_path / "old.png").read_bytes()
 
     def fail(self, *arguments, **keywords):
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "disk full")
 
     monkeypatch.setattr(Image.Image, "save", fail)
     with pytest.raises(OSError, match="disk full"):
