@@ -49,7 +49,7 @@ STATEMENTS = {
     "M1": "FULL begins where one cell overlaps: n + k - 1 outputs, the most",
     "M2": "VALID stays inside the input: n - k + 1 outputs, the fewest",
     "M3": "SAME has the kernel's centre on the first cell: n outputs at stride 1",
-    "M4": "SAME with an even kernel pads the odd cell at the end, unlike NumPy and SciPy",
+    "M4": "SAME with an even kernel pads the odd cell at the end; NumPy at the start, SciPy either",
     "E1": "a noisy signal smoothed by weights: a constant is kept if they sum to 1, noise shrinks",
     "E2": "convolution as an integral: the integrand is g(t - t') f(t'), not f(t)",
     "E3": "convolution in two dimensions: flip the kernel, then correlate",

@@ -94,6 +94,12 @@ def formula(translator, node: nodes.math | nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
+def say_language(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
+    """Tell browsers that the pages of zh/ are Chinese; they choose fonts and voices by it."""
+    if page.startswith("zh/"):
+        context["language"] = "zh"
+
+
 def write_lab(app: Sphinx, error: Exception | None) -> None:
     """Put the convolution lab beside the pages; index.md links to it."""
     if error is None:
@@ -106,4 +112,5 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", escape_markup, priority=400)  # before napoleon's
     app.connect("autodoc-process-signature", shorten_types)
     app.connect("build-finished", write_lab)
+    app.connect("html-page-context", say_language)
     app.add_html_math_renderer("mathml", (formula, None), (formula, None))

@@ -1,4 +1,6 @@
-"""Draws the pictures that README and docs show, into docs/images. From the clone's root:
+"""Draws the pictures that README and docs show, into docs/images.
+
+From the clone's root:
 
     python docs/pictures.py                  # all but the experiments
     python docs/pictures.py three_ways       # some, by name
@@ -345,8 +347,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python docs/pictures.py", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="a file, without its ending")
-    parser.add_argument("--out", type=Path, default=IMAGES, metavar="FOLDER")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="a file, without its ending; by default all but "
+        + ", ".join(Path(file).stem for file in EXPERIMENTS),
+    )
+    parser.add_argument(
+        "--out", type=Path, default=IMAGES, metavar="FOLDER", help="default docs/images"
+    )
     options = parser.parse_args(arguments)
     by_name = {Path(file).stem: (file, draw) for file, draw in {**PICTURES, **EXPERIMENTS}.items()}
     unknown = [name for name in options.names if name not in by_name]

@@ -87,7 +87,6 @@ def test_sixteen_bits_palette_and_animation(tmp_path):
     assert white.min() > 0.95
 
 
-# article: B7
 def test_colours_of_sixteen_bits(tmp_path):
     """Pillow writes none, so the file is put together from the chunks of a PNG."""
 

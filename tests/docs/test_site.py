@@ -82,6 +82,12 @@ def test_the_lab_is_on_the_site(site):
     assert (site / "convolution_lab.html").read_text().startswith("<!DOCTYPE html>")
 
 
+def test_pages_say_their_language(site):
+    for page, language in (("zh/4_modes", "zh"), ("walkthrough/4_modes", "en"), ("index", "en")):
+        text = (site / f"{page}.html").read_text("utf-8")
+        assert re.search(r'<html\b[^>]* lang="(\w+)"', text)[1] == language, page
+
+
 def test_formulas_are_mathml(site):
     page = (site / "how_it_works.html").read_text()
     assert "<math" in page and "$" not in re.sub(

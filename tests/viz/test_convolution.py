@@ -184,7 +184,7 @@ def said(figure):
     """Everything that is written in a figure, outside of the cells."""
     return "\n".join(
         text.get_text() for text in figure.axes[0].texts if text.get_gid() is None
-    ).replace("\n", " ")
+    ).translate({10: " ", 0xA0: " "})
 
 
 def kernel_colours(figure, conv):

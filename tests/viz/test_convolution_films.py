@@ -466,7 +466,7 @@ def test_the_turned_kernel_of_a_valid_layer_is_a_full_convolution():
     (spread,) = planes(figure, "g", 1)
     full = np.pad(g[..., 0], ((kh - 1, kh - 1), (kw - 1, kw - 1)))
     np.testing.assert_array_equal(spread.numbers, full)
-    assert "those of FULL padding. Each" in said(figure)
+    assert "those of FULL padding. A weight" in said(figure)
     (last,) = planes(viz.input_gradient_film(conv, shape, gradient=g).frame(-1), "dX", 1)
     np.testing.assert_array_equal(planes(figure, "dX", 1)[0].numbers, last.numbers)
 

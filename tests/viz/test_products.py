@@ -151,7 +151,7 @@ def test_convolution_above_a_dense_layer_of_its_size():
 # --- unfolded -------------------------------------------------------------------------------------
 
 
-# article: G13, F4, F6
+# article: G13, F4
 def test_the_articles_flattened_kernel_times_unfolded_image():
     figure = viz.unfolded_product_figure(article_layer(), (3, 3, 1), image=ARTICLE_IMAGE)
     assert order_of(figure) == ["kernel", "×", "unfolded", "=", "output"]

@@ -260,7 +260,7 @@ def _about_zeros(subject: Subject, rows: Array, columns: Array) -> str:
     height, width, _ = geometry.output_shape
     if len(set(rows[rows >= 0])) < height or len(set(columns[columns >= 0])) < width:
         sentence += " Cells of g whose window saw nothing but padding are left out."
-    return sentence + " Each weight has the colour that it has in the kernel as it is."
+    return sentence + " A weight has the colour that it has before the kernel is turned."
 
 
 def _turned_step(subject: Subject, row: int, column: int, channel: int) -> Step:

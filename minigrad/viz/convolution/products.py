@@ -152,7 +152,7 @@ def conv_and_dense_figure(
     return board.finish(path)
 
 
-# article: F4, F6, C6
+# article: F4, C6
 def unfolded_product_figure(
     conv: Conv2D, input_shape: Sequence[int], path: Path | None = None, image: Any = None
 ) -> Figure:

@@ -149,7 +149,7 @@ def trace_figure(
     board.headline(
         f"{subject.title}: output cell {row},{column}"
         + (f" of filter {f}" if output.shape[2] > 1 else "")
-        + f" = {number_text(output[cell])}, three ways",
+        + f"\u00a0=\u00a0{number_text(output[cell])}, three ways",
         _formula(subject, x, output, cell),
     )
     board.caption(
