@@ -19,9 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.conv_vs_dense import padding, sizes
 from minigrad import nn, viz
 from minigrad.text import counted, readable_bytes
+
+from .options import at_least, padding, sizes
 
 FILMS: dict[str, Callable[..., viz.Film]] = {
     "forward": viz.sliding_window_film,
@@ -90,7 +91,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--channels", type=int, default=1, metavar="C", help="default 1")
     parser.add_argument("--filters", type=int, default=1, metavar="F", help="default 1")
-    parser.add_argument("--seed", type=int, default=0, help="of the weights; default 0")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="of the weights; default 0")
     parser.add_argument("--out", default="runs/animate_convolution", help="folder for the films")
     return parser.parse_args(arguments)
 

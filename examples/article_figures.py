@@ -26,7 +26,7 @@ from minigrad.conv_arithmetic import output_shape
 from minigrad.viz.cells import Board
 from minigrad.viz.filters import draw_filtered, negative_share
 
-from .conv_vs_dense import padding, sizes
+from .options import padding, sizes
 
 Array = np.ndarray[Any, Any]
 Pair = tuple[int, int]
@@ -294,7 +294,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--padding",
         type=padding,
         default="VALID",
-        help="of the figures that are not about a mode: SAME, VALID, FULL, or cells as 1 or 1x2",
+        help="of the figures that are not about a mode: SAME, VALID, FULL, or cells as 1, 1x2 or "
+        "top,bottom,left,right",
     )
     add("--out", default="runs/article_figures", help="folder for the figures")
     return parser.parse_args(arguments)

@@ -14,8 +14,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from examples.conv_vs_dense import padding, sizes
 from minigrad import viz
+
+from .options import padding, sizes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +51,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--stride", default=(1, 1), help="default 1x1", **pair)
     parser.add_argument("--dilation", default=(1, 1), help="default 1x1", **pair)
     parser.add_argument(
-        "--padding", type=padding, default="SAME", help="SAME, VALID, FULL, or cells as 1 or 1x2"
+        "--padding",
+        type=padding,
+        default="SAME",
+        help="SAME, VALID, FULL, or cells as 1, 1x2 or top,bottom,left,right",
     )
     return parser.parse_args(arguments)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,8 @@ from minigrad.equivalence import (
     sparse_conv_matrix,
 )
 from minigrad.text import table
+
+from .options import at_least, padding, sizes
 
 Array = np.ndarray
 Results = dict[str, Array]
@@ -84,36 +86,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default="SAME",
         help="SAME, VALID, FULL, or cells as 1, 1x2 or top,bottom,left,right",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of weights and images; default 0")
+    parser.add_argument(
+        "--seed", type=at_least(0), default=0, help="of weights and images; default 0"
+    )
     parser.add_argument("--out", default="runs/conv_vs_dense", help="folder for the pictures")
     return parser.parse_args(arguments)
-
-
-def sizes(*counts: int) -> Callable[[str], tuple[int, ...]]:
-    """For argparse: whole numbers with x between them, so many of them; one stands for two."""
-
-    def read(text: str) -> tuple[int, ...]:
-        parts = text.lower().split("x")
-        if len(parts) not in counts or not all(part.isdecimal() for part in parts):
-            form = "x".join("HWC"[: max(counts)])
-            raise argparse.ArgumentTypeError(f"{text!r} must be whole numbers in the form {form}")
-        numbers = tuple(int(part) for part in parts)
-        return numbers * 2 if len(numbers) == 1 else numbers
-
-    return read
-
-
-def padding(text: str) -> str | tuple[int, ...] | tuple[tuple[int, int], tuple[int, int]]:
-    """For argparse: a padding word, or numbers of cells."""
-    if "," in text:
-        sides = text.split(",")
-        if len(sides) != 4 or not all(side.isdecimal() for side in sides):
-            raise argparse.ArgumentTypeError(
-                f"{text!r} must be four whole numbers in the form top,bottom,left,right"
-            )
-        top, bottom, left, right = (int(side) for side in sides)
-        return (top, bottom), (left, right)
-    return sizes(1, 2)(text) if text[:1].isdecimal() else text
 
 
 # --- one convolution, three ways ------------------------------------------------------------------

@@ -17,7 +17,7 @@ import argparse
 import copy
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ from minigrad import functional as F
 from minigrad.equivalence import nearest_conv, untie
 from minigrad.text import table
 from minigrad.viz.figures import BLUE, GREEN, ORANGE, finish, new_figure
+
+from .options import at_least
 
 Array = np.ndarray
 Images = tuple[Array, Array]  # (N, H, W, 1) float32, (N,) labels
@@ -375,18 +377,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     options.sizes = sorted(set(options.sizes))
     return options
-
-
-def at_least(minimum: int) -> Callable[[str], int]:
-    """For argparse: a whole number of this size or more."""
-
-    def number(text: str) -> int:
-        value = int(text)
-        if value < minimum:
-            raise argparse.ArgumentTypeError(f"{text} must be at least {minimum}")
-        return value
-
-    return number
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from collections.abc import Sequence
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import minigrad as mg
-from examples.train_mnist import positive, seed
+from examples.options import at_least
+from examples.train_mnist import positive
 from minigrad import data, optim, train
 from models import lenet5
 
@@ -43,7 +44,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--images", type=positive(int), default=20_000, help="how many to draw; %(default)s"
     )
     parser.add_argument("--epochs", type=positive(int), default=5, help="default %(default)s")
-    parser.add_argument("--seed", type=seed, default=0, help="from 0; default %(default)s")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="from 0; default %(default)s")
     return parser.parse_args(arguments)
 
 

@@ -30,6 +30,8 @@ from minigrad import functional as F
 from minigrad.article import FILTERS
 from minigrad.text import table
 
+from .options import at_least
+
 Array = np.ndarray[Any, Any]
 
 HEIGHT, WIDTH = 120, 160  # of the picture
@@ -177,14 +179,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME",
         help=f"{', '.join(INPUTS)}; from the last two a kernel cannot be found; default scene",
     )
-    parser.add_argument("--steps", type=int, default=1200, help="of gradient descent; default 1200")
-    parser.add_argument("--seed", type=int, default=0, help="of the first weights; default 0")
+    parser.add_argument(
+        "--steps", type=at_least(1), default=1200, help="of gradient descent; default 1200"
+    )
+    parser.add_argument(
+        "--seed", type=at_least(0), default=0, help="of the first weights; default 0"
+    )
     parser.add_argument("--out", default="runs/learn_a_filter", help="folder for the pictures")
-    options = parser.parse_args(arguments)
-    for name, least in (("steps", 1), ("seed", 0)):
-        if getattr(options, name) < least:
-            parser.error(f"argument --{name}: {getattr(options, name)} must be at least {least}")
-    return options
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ import numpy as np
 from minigrad import functional as F
 from minigrad import viz
 
+from .options import at_least
+
 Array = np.ndarray[Any, Any]
 
 NOISE_SAMPLES = 200_000  # the variance of so many is right to half a percent
@@ -54,17 +56,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m examples.smooth_signal", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--length", type=int, default=240, help="of the signal; default 240")
     parser.add_argument(
-        "--reach", type=int, default=6, help="neighbours on each side that count; default 6"
+        "--length", type=at_least(1), default=240, help="of the signal; default 240"
+    )
+    parser.add_argument(
+        "--reach", type=at_least(0), default=6, help="neighbours on each side that count; default 6"
     )
     parser.add_argument("--noise", type=float, default=0.3, help="its deviation; default 0.3")
-    parser.add_argument("--seed", type=int, default=0, help="of the noise; default 0")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="of the noise; default 0")
     parser.add_argument("--out", default="runs/smooth_signal", help="folder for the pictures")
     options = parser.parse_args(arguments)
-    for name, least in (("length", 1), ("reach", 0), ("noise", 0), ("seed", 0)):
-        if not getattr(options, name) >= least:  # so that nan is refused, too
-            parser.error(f"argument --{name}: {getattr(options, name)} must be at least {least}")
+    if not 0 <= options.noise < np.inf:
+        parser.error(f"argument --noise: {options.noise} must be at least 0, and finite")
     return options
 
 

@@ -28,6 +28,8 @@ import minigrad as mg
 from minigrad import data, nn, optim, train, viz
 from models import lenet5, mlp, tiny_cnn
 
+from .options import at_least
+
 MODELS = {"lenet5": lenet5, "mlp": mlp, "tiny_cnn": tiny_cnn}
 
 # What is used where neither the command line nor a checkpoint says otherwise.
@@ -160,7 +162,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     option("epochs", "passes over the data", type=positive(int), metavar="N")
     option("batch-size", "images per step", type=positive(int), metavar="N")
     option("lr", "highest learning rate of the cycle", type=positive(float), metavar="RATE")
-    option("seed", "of weights and shuffling, from 0", type=seed, metavar="N")
+    option("seed", "of weights and shuffling, from 0", type=at_least(0), metavar="N")
     parser.add_argument(
         "--out", default="runs/train_mnist", help="folder for what is written; default %(default)s"
     )
@@ -179,14 +181,6 @@ def positive(kind: type) -> Any:
 
     number.__name__ = f"positive {kind.__name__}"
     return number
-
-
-def seed(text: str) -> int:
-    """For argparse: an integer of at least 0."""
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} must be at least 0")
-    return value
 
 
 def choose_settings(options: argparse.Namespace, checkpoint: Path) -> dict[str, Any]:

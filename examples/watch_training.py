@@ -16,7 +16,6 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 # Before NumPy loads: these matrices are so small that several threads only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -26,6 +25,8 @@ import numpy as np
 from minigrad import data, nn, optim, train, viz
 from minigrad import functional as F
 from models import lenet5, tiny_cnn
+
+from .options import at_least
 
 Array = np.ndarray
 Images = tuple[Array, Array]  # (N, 28, 28, 1) float32, (N,) labels
@@ -84,18 +85,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--seed", type=at_least(0), default=0, metavar="N", help="of weights and batches")
     add("--out", default="runs/watch_training", help="folder for what is written")
     return parser.parse_args(arguments)
-
-
-def at_least(minimum: int) -> Any:
-    """For argparse: a whole number of this size or more."""
-
-    def number(text: str) -> int:
-        value = int(text)
-        if value < minimum:
-            raise argparse.ArgumentTypeError(f"{text} must be at least {minimum}")
-        return value
-
-    return number
 
 
 # --- training -------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from minigrad.article.preparation import Prepared, prepare
 from minigrad.equivalence import sparse_conv_matrix
 from minigrad.text import readable_bytes, table
 
-from .conv_vs_dense import sizes
+from .options import at_least, sizes
 from .picture_files import load_picture
 
 Array = np.ndarray[Any, Any]
@@ -84,12 +84,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--mode", default="SAME", help="SAME, VALID or FULL; default SAME")
     parser.add_argument(
-        "--rounds", type=int, default=5, metavar="N", help="turns of everybody; default 5"
+        "--rounds", type=at_least(1), default=5, metavar="N", help="turns of everybody; default 5"
     )
-    options = parser.parse_args(arguments)
-    if options.rounds < 1:
-        parser.error(f"argument --rounds: {options.rounds} must be at least 1")
-    return options
+    return parser.parse_args(arguments)
 
 
 # --- what is convolved ----------------------------------------------------------------------------

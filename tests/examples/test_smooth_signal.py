@@ -76,7 +76,8 @@ def test_what_it_prints_and_writes(tmp_path, capsys):
     [
         (["--length", "0"], "argument --length: 0 must be at least 1"),
         (["--reach", "-1"], "argument --reach: -1 must be at least 0"),
-        (["--noise", "nan"], "argument --noise: nan must be at least 0"),
+        (["--noise", "nan"], "argument --noise: nan must be at least 0, and finite"),
+        (["--noise", "inf"], "argument --noise: inf must be at least 0, and finite"),
     ],
 )
 def test_bad_options(arguments, message, capsys):

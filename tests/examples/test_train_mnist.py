@@ -489,7 +489,7 @@ def test_divergence_in_a_later_epoch_keeps_the_good_one(
         (["--lr", "nan"], "argument --lr: nan must be above 0"),
         (["--lr", "inf"], "argument --lr: inf must be above 0 and finite"),
         (["--seed", "-1"], "argument --seed: -1 must be at least 0"),
-        (["--seed", "x"], "argument --seed: invalid seed value: 'x'"),
+        (["--seed", "x"], "argument --seed: invalid whole number value: 'x'"),
         (["--model", "resnet"], "argument --model: invalid choice: 'resnet'"),
         (["--dataset", "cifar"], "argument --dataset: invalid choice: 'cifar'"),
         (["--unknown"], "unrecognized arguments: --unknown"),

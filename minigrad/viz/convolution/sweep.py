@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 LIT = (1.0, 0.91, 0.56)  # the cell that a window is summed into, or that is read for a window
 CELL = 0.42  # inches; so large that numbers can be read on a screen
 ROWS_AT_MOST, COLUMNS_AT_MOST = 24, 40
-FRAMES_AT_MOST = 200  # of the largest frames these are almost 2 MB
+FRAMES_LIMIT = 200  # of the largest frames these are almost 2 MB
 TERMS_AT_MOST = 25  # so many products are written out
 FORMULA_SIZE = 9.0
 MONOSPACE_WIDTH = 0.66  # of a letter, as a share of the font size; 0.6, rounded to whole pixels
@@ -81,7 +81,7 @@ def refuse_large_film(
             COLUMNS_AT_MOST,
             "can be drawn with numbers",
         ),
-        (f"it takes {counted(frames, 'frame')}", frames, FRAMES_AT_MOST, "make a film"),
+        (f"it takes {counted(frames, 'frame')}", frames, FRAMES_LIMIT, "make a film"),
     ):
         refuse_above(
             where,
