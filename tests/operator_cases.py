@@ -1329,6 +1329,24 @@ def cross_entropy_of_sigmoid(z: float, t: float) -> float:
     return -t * math.log(sigmoid(z)) - (1 - t) * math.log(sigmoid(-z))
 
 
+for shape, labels in LABELS.items():
+    case(
+        str(shape),
+        {
+            "losses.cross_entropy_slope": lambda g, x, labels=labels: losses.cross_entropy_slope(
+                g,
+                x,
+                probabilities=oracles.softmax(x.data).astype(x.dtype),
+                at_label=(*np.indices(labels.shape, sparse=True), labels),
+            )
+        },
+        lambda g, x, labels=labels: (
+            g[..., None] * (oracles.softmax(x) - one_hot(x.shape[-1], labels))
+        ),
+        numbers(*shape[:-1]),
+        numbers(*shape),
+        order=3,
+    )
 for reduction in ("mean", "sum", "none"):
     for shape, labels in LABELS.items():
         label = f"{shape} {reduction}"

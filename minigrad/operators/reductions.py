@@ -69,7 +69,7 @@ def _kept_shape(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...
 def _spread(reduced: Tensor, shape: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
     """Repeat a reduced tensor, its axes kept or not, over the shape it was reduced from."""
     kept = _kept_shape(shape, axes)
-    if reduced.shape != kept:
+    if reduced.shape not in (kept, ()):  # a single number needs no axes to be repeated
         reduced = reshape(reduced, shape=kept)
     return broadcast_to(reduced, shape=shape)
 
