@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad import fast_paths
 from minigrad.checks import Diagnosis
 
 Array = np.ndarray[Any, Any]
@@ -180,7 +181,7 @@ class _SwitchedOff:
     """A context in which some operators and functions of the library raise an error.
 
     An operator is one object, wherever it has been imported to: its forward is replaced. Of a
-    function, the module's attribute is.
+    function, the module's attribute is. Fast paths are off, as they lead around the operators.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -204,6 +205,8 @@ class _SwitchedOff:
         return refuse
 
     def __enter__(self) -> None:
+        self._plain_paths = fast_paths(False)
+        self._plain_paths.__enter__()
         for owner, attribute, _, refusal in self._replacements:
             setattr(owner, attribute, refusal)
 
@@ -215,6 +218,7 @@ class _SwitchedOff:
     ) -> None:
         for owner, attribute, original, _ in self._replacements:
             setattr(owner, attribute, original)
+        self._plain_paths.__exit__(kind, error, trace)
 
 
 def _library_called(name: str) -> Diagnosis:
