@@ -366,7 +366,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in options.names or [Path(file).stem for file in PICTURES]:
         file, draw = by_name[name]
         begin = time.perf_counter()
-        draw(options.out / file)
+        try:
+            draw(options.out / file)
+        except OSError as error:
+            print(f"pictures: {error}", file=sys.stderr)
+            return 1
         seconds = time.perf_counter() - begin
         rows.append([file, readable_bytes((options.out / file).stat().st_size), f"{seconds:.1f}"])
     print(table(["picture", "size", "seconds"], rows))

@@ -45,11 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"animate_convolution: {error}", file=sys.stderr)
         return 2
     out = Path(options.out)
-    out.mkdir(parents=True, exist_ok=True)
     print(f"{conv} on {'x'.join(map(str, shape))} images, films in {out}/")
     for what, film in films.items():
         path = out / f"{what.replace('-', '_')}.gif"
-        film.save(path)
+        try:
+            film.save(path)
+        except OSError as error:
+            print(f"animate_convolution: {error}", file=sys.stderr)
+            return 1
         print(
             f"  {path.name}: {counted(len(film), 'frame')}, {readable_bytes(path.stat().st_size)}"
         )

@@ -276,6 +276,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except ValueError as error:
             print(f"  no {name}: {error}", file=sys.stderr)
             complete = False
+        except OSError as error:  # the next one could not be written either
+            print(f"article_figures: {error}", file=sys.stderr)
+            return 1
     return 0 if complete else 1
 
 

@@ -34,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"conv_lab: {error}", file=sys.stderr)
+        return 1
     print(f"wrote {options.out}")
     print(f"open it in a browser: {Path(options.out).resolve().as_uri()}")
     return 0

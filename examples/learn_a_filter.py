@@ -29,6 +29,7 @@ from minigrad import data, nn, optim, viz
 from minigrad import functional as F
 from minigrad.article import FILTERS
 from minigrad.text import table
+from minigrad.viz.filters import sums_to_zero
 
 from .options import at_least
 
@@ -47,7 +48,10 @@ TABLE_ROWS = 8  # of the progress that is printed, about
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program; returns its exit code: 1 if a kernel that can be found was not."""
+    """Run the program; returns its exit code.
+
+    1 if a kernel that can be found was not, or if nothing can be written.
+    """
     options = parse(arguments)
     rng = np.random.default_rng(options.seed)
     picture = draw(options.input, rng)
@@ -76,8 +80,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     out = Path(options.out)
     shown = {"before": kernels[0], "after": learned, f"true {options.filter}": true}
-    viz.filter_figure(picture, shown, out / "kernels.png")
-    film(picture, kernels, losses, true, out / "learning.gif")
+    try:
+        viz.filter_figure(picture, shown, out / "kernels.png", signed=sums_to_zero(true))
+        film(picture, kernels, losses, true, out / "learning.gif")
+    except OSError as error:
+        print(f"learn_a_filter: {error}", file=sys.stderr)
+        return 1
     print(f"\npictures in {out}/: kernels.png, learning.gif")
     return 1 if error > FOUND and seen == true.size else 0
 

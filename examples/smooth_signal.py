@@ -22,6 +22,7 @@ import numpy as np
 
 from minigrad import functional as F
 from minigrad import viz
+from minigrad.viz.signals import SIGNAL_LIMIT, WEIGHTS_LIMIT
 
 from .options import at_least
 
@@ -68,6 +69,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if not 0 <= options.noise < np.inf:
         parser.error(f"argument --noise: {options.noise} must be at least 0, and finite")
+    # No longer than what can be drawn: refused here, before so many numbers are made.
+    for name, most in (("length", SIGNAL_LIMIT), ("reach", (WEIGHTS_LIMIT - 1) // 2)):
+        if getattr(options, name) > most:
+            parser.error(
+                f"argument --{name}: {getattr(options, name)} must be at most {most}, to be drawn"
+            )
     return options
 
 

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         image = picture(options.image, options.size)
         kernel = like_the_articles(*options.kernel, image.shape[2])
-        given = prepare("ways_to_convolve", image, kernel, options.stride, options.mode)
+        given = prepare("convolve", image, kernel, options.stride, options.mode)
         check_size(given)
     except (ValueError, OSError) as error:
         print(f"ways_to_convolve: {error}", file=sys.stderr)

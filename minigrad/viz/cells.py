@@ -103,6 +103,21 @@ def number_text(value: float) -> str:
     return f"{value + 0.0:.0f}" if whole else f"{value:.4g}"  # + 0.0: no -0
 
 
+def exact_texts(values: Array) -> Array:
+    """Numbers as they are where four digits are enough for all of them, else as `number_texts`.
+
+    >>> exact_texts(np.array([0.0625, 0.5, -2.0])).tolist()
+    ['0.0625', '0.5', '-2']
+    >>> exact_texts(np.array([1 / 3, 0.5])).tolist()
+    ['0.33', '0.50']
+    """
+    values = np.asarray(values, np.float64)
+    texts = np.array([number_text(value) for value in values.flat], dtype=str)
+    if np.allclose(texts.astype(np.float64), values.reshape(-1), rtol=1e-9, atol=0):
+        return texts.reshape(values.shape)
+    return number_texts(values)
+
+
 def products_of(inputs: Array, weights: Array) -> list[str]:
     """Products as they are written in a sum, such as 3·(-4)."""
     return [f"{factor(a)}·{factor(b)}" for a, b in zip(inputs.flat, weights.flat, strict=True)]

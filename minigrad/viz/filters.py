@@ -22,7 +22,7 @@ from .. import functional as F
 from ..engine import Array
 from ..text import by
 from .arguments import numbers_of, refuse_above
-from .cells import Board, Grid, number_text, number_texts
+from .cells import Board, Grid, exact_texts, number_text
 from .figures import BLUE, RED, Path
 from .film import Film, check_gif, finish_film
 
@@ -46,7 +46,9 @@ EYE = np.array([0.299, 0.587, 0.114])
 NOTHING = 1e-3
 
 
-def filter_figure(image: Any, kernels: Mapping[str, Any], path: Path | None = None) -> Figure:
+def filter_figure(
+    image: Any, kernels: Mapping[str, Any], path: Path | None = None, signed: bool | None = None
+) -> Figure:
     """A picture, and for each of some kernels its numbers and what it makes of the picture.
 
     Results are cross-correlations, VALID, so that no made-up border takes part.
@@ -55,6 +57,8 @@ def filter_figure(image: Any, kernels: Mapping[str, Any], path: Path | None = No
         image: (H, W), (H, W, 1) or (H, W, 3), from 0 (black) to 1; colours are turned to grey.
         kernels: name -> (kh, kw), such as `article.FILTERS`.
         path: of a picture file to write.
+        signed: True to draw 0 as grey in all results, False as black, so that they can be compared;
+            by default as each kernel's sum calls for.
 
     Raises:
         ValueError: arrays of other shapes or ranges, no kernels, one that is larger than the
@@ -84,7 +88,7 @@ def filter_figure(image: Any, kernels: Mapping[str, Any], path: Path | None = No
             top + KERNEL_SIZE + 0.1,
             side,
             correlated(picture, kernel),
-            sums_to_zero(kernel),
+            sums_to_zero(kernel) if signed is None else signed,
         )
     board.headline(
         "Filters at work on a picture",
@@ -240,7 +244,7 @@ def draw_kernel_cells(
     share = 0.7 * np.abs(kernel)[..., None] / largest
     full = np.where(kernel[..., None] > 0, to_rgb(RED), to_rgb(BLUE))
     cell = KERNEL_SIZE / max(3, *kernel.shape)
-    texts = number_texts(kernel)
+    texts = exact_texts(kernel)
     return board.grid(name, left, top, cell, 1 - share * (1 - full), texts)
 
 

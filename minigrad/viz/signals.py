@@ -20,7 +20,7 @@ from ..conv_arithmetic import AxisPadding, Pair, mode_padding, output_size, reso
 from ..engine import Array
 from ..text import counted
 from .arguments import numbers_of, refuse_above
-from .cells import INK, SMALLEST_FONT, font_size, number_text, number_texts, products_of
+from .cells import INK, SMALLEST_FONT, exact_texts, font_size, number_text, products_of
 from .figures import BLUE, GREEN, PURPLE, RED, Path, finish, new_figure
 from .film import Film, check_gif, finish_film
 
@@ -214,8 +214,8 @@ class _Bars:
         self, axes: Axes, times: Array, which: Any, room: float, label: str | None = None
     ) -> None:
         """Draw `values[which]` at these times; `room` is what a bar has, in inches."""
-        values, texts = self.values[which], number_texts(self.values)[which]
-        size = font_size(room, number_texts(self.values))
+        values, texts = self.values[which], exact_texts(self.values)[which]
+        size = font_size(room, exact_texts(self.values))
         low, high = min(0.0, float(self.values.min())), max(0.0, float(self.values.max()))
         height = high - low or 1.0
         # Above the bars, and below those that hang down, there is room for their numbers.

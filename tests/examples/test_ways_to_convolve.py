@@ -168,7 +168,7 @@ def test_your_own_picture(tmp_path, capsys):
         (["--image", "nothing.png"], "load_image: no file nothing.png"),
         (["--size", "20x30"], "scene: height=20 must be from 24"),
         (["--kernel", "30x3", "--size", "24x40", "--mode", "valid"], "kernel 30"),
-        (["--mode", "equal"], "mode='equal' is unknown"),
+        (["--mode", "equal"], "ways_to_convolve: convolve: mode='equal' is unknown"),
         (["--stride", "0x1"], "stride=(0, 1) must be at least 1"),
         (["--kernel", "9x9"], "make 11,761,200 products, more than 10,000,000; give a smaller"),
     ],

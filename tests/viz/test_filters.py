@@ -68,6 +68,24 @@ def test_other_results_are_clipped_and_say_how_much_that_is():
     assert any(f"1 is white, {clipped:.1f} % clipped" in note for note in notes(figure))
 
 
+@pytest.mark.parametrize("signed", [True, False])
+def test_all_results_on_one_scale(signed):
+    """MEAN sums to 1 and SLOPE to 0; a learned kernel's sum is anything on its way to 0."""
+    figure = viz.filter_figure(PICTURE, {"mean": MEAN, "slope": SLOPE}, signed=signed)
+    for name, kernel in (("mean", MEAN), ("slope", SLOPE)):
+        expected = correlated(PICTURE, kernel)
+        if signed:
+            expected = 0.5 + expected / np.abs(expected).max() / 2
+        shown = greys(figure, f"result {name}")
+        np.testing.assert_allclose(shown, expected.clip(0, 1), atol=1e-12)
+
+
+def test_weights_are_written_in_full_where_there_is_room():
+    kernel = np.array([[1, 2, 1]]) / 16
+    numbers = Read(viz.filter_figure(PICTURE, {"blur": kernel}), "kernel blur").numbers
+    np.testing.assert_array_equal(numbers, kernel)
+
+
 def test_weights_above_zero_are_orange_and_below_blue():
     colours = Read(viz.filter_figure(PICTURE, {"slope": SLOPE}), "kernel slope").colours
     red, blue = colours[..., 0], colours[..., 2]
