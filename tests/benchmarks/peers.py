@@ -33,7 +33,10 @@ def compare(
     if "PyTorch" in rivals:
         print("PyTorch is the better of its two memory formats; * marks channels last.")
     members = " / ".join(["minigrad", *rivals])
-    print(f"Memory in MiB, beyond what is resident before the first call: {members}.\n")
+    print(f"Memory in MiB, beyond what is resident before the first call: {members}.")
+    if "JAX" in rivals:
+        print("JAX compiles in the first call; its memory is the compiler's too.")
+    print()
     table = Table(
         *("net        ", "batch", "minigrad ms", "images/s"),
         *(title for rival in rivals for title in (f"{rival} ms  ", "ratio [quartiles]")),
