@@ -115,6 +115,19 @@ def test_padding_has_no_column_and_the_picture_says_so():
 
 
 # article: G5
+def test_numbers_that_find_no_room_are_greys_and_the_caption_says_which():
+    conv = nn.Conv2D(1, 1, 3, padding="VALID", bias=False)
+    conv.kernel.data[:] = 111
+    image = np.arange(42.0).reshape(6, 7, 1) % 10
+    figure = viz.matrix_product_figure(conv, (6, 7, 1), image=image)
+    assert Read(figure, "image").numbers.size == 42
+    greys = Read(figure, "output").colours[:, 0, 0]
+    sums = output_by_loops(conv, (6, 7, 1), image).reshape(-1)
+    np.testing.assert_allclose(greys, 1 - 0.7 * (sums - sums.min()) / np.ptp(sums))
+    assert said(figure).endswith("are greys, the darker the larger: output.")
+    assert "greys" not in said(viz.matrix_product_figure(article_layer(), (3, 3, 1)))
+
+
 def test_a_dense_layer_has_a_colour_for_every_cell():
     dense = nn.Dense(5, 3)
     dense.weight.data[...] = np.arange(15).reshape(5, 3)

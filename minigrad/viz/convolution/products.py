@@ -21,7 +21,16 @@ from ...engine import Array
 from ...nn import Conv2D, Dense
 from ...text import by, counted
 from ..arguments import numbers_of, refuse_above
-from ..cells import BLANK, ZERO, Board, Grid, number_texts, parameter_colours
+from ..cells import (
+    BLANK,
+    SMALLEST_FONT,
+    ZERO,
+    Board,
+    Grid,
+    font_size,
+    number_texts,
+    parameter_colours,
+)
 from ..figures import Path
 from .matrix import counts
 from .parts import shades
@@ -50,7 +59,7 @@ def matrix_product_figure(
     subject = _subject("matrix_product_figure", conv, input_shape)
     x = image_of(subject.where, image, subject.geometry.input_shape)
     board = Board()
-    _draw_equation(board, _conv_terms(subject, x))
+    shaded = _draw_equation(board, _conv_terms(subject, x))
     board.headline(f"{subject.title}, as a matrix times the flattened image", counts(subject))
     board.caption(
         f"{_CONV_EXPLAINED} Framed: what makes the first cell of the output."
@@ -59,6 +68,7 @@ def matrix_product_figure(
             if np.any(subject.geometry.pads)
             else ""
         )
+        + shaded
     )
     return board.finish(path)
 
@@ -92,13 +102,13 @@ def dense_product_figure(dense: Dense, path: Path | None = None, inputs: Any = N
     bias = None if dense.bias is None else dense.bias.data
     board = Board()
     names = [[str(index) for index in range(count)] for count in (size, outputs)]
-    _draw_equation(board, _dense_terms(weight, bias, x, *names))
+    shaded = _draw_equation(board, _dense_terms(weight, bias, x, *names))
     board.headline(
         f"{dense}, as weights times input",
         f"{outputs:,} outputs × {size:,} inputs = {counted(weight.size, 'cell')}, "
         f"{counted(weight.size, 'parameter')}",
     )
-    board.caption(f"{_DENSE_EXPLAINED} Framed: what makes the first output.")
+    board.caption(f"{_DENSE_EXPLAINED} Framed: what makes the first output.{shaded}")
     return board.finish(path)
 
 
@@ -128,7 +138,7 @@ def conv_and_dense_figure(
         bias = rng.integers(1, 10, geometry.matrix_shape[1]).astype(np.float64)
 
     board = Board()
-    _draw_equation(board, _conv_terms(subject, x))
+    conv_shaded = _draw_equation(board, _conv_terms(subject, x))
     board.heading(
         0,
         board.top - 0.05,
@@ -142,13 +152,13 @@ def conv_and_dense_figure(
         f"Fully connected: {counted(weight.size, 'cell')}, {counted(weight.size, 'parameter')}",
     )
     names = subject.input_labels, subject.output_labels
-    _draw_equation(board, _dense_terms(weight, bias, x.reshape(-1), *names), y + 0.6)
+    dense_shaded = _draw_equation(board, _dense_terms(weight, bias, x.reshape(-1), *names), y + 0.6)
     board.headline(
         f"{subject.title}, and a fully connected layer of the same size",
         "Both multiply a matrix with the flattened image"
         + ("" if conv.bias is None else " and add a bias"),
     )
-    board.caption(f"Above: {_CONV_EXPLAINED}\nBelow: {_DENSE_EXPLAINED}")
+    board.caption(f"Above: {_CONV_EXPLAINED}{conv_shaded}\nBelow: {_DENSE_EXPLAINED}{dense_shaded}")
     return board.finish(path)
 
 
@@ -219,7 +229,7 @@ def unfolded_product_figure(
     if conv.bias is not None:
         terms.insert(2, Term("+", "bias", "bias", subject.bias[:, None]))
     board = Board()
-    _draw_equation(board, terms)
+    shaded = _draw_equation(board, terms)
     board.headline(
         f"{subject.title}, as the flattened kernel times the unfolded image",
         f"{counted(geometry.positions, 'window')} of {counted(weights, 'cell')}: {columns.size:,} "
@@ -233,6 +243,7 @@ def unfolded_product_figure(
         + " at the rows, output row,column at the columns."
         + (" Grey cells of the unfolded image are padding." if padding.any() else "")
         + (" Grey weights are zero: a group has its own channels." if geometry.groups > 1 else "")
+        + shaded
     )
     return board.finish(path)
 
@@ -340,12 +351,16 @@ def _dense_terms(
     return terms
 
 
-def _draw_equation(board: Board, terms: Sequence[Term], top: float = 0.0) -> None:
-    """Terms side by side, beginning at one height, and framed what makes the first output."""
+def _draw_equation(board: Board, terms: Sequence[Term], top: float = 0.0) -> str:
+    """Terms side by side, beginning at one height, and framed what makes the first output.
+
+    Returns what the caption must add: which numbers found no room, and what stands for them.
+    """
     rows, columns = zip(*(term.values.shape for term in terms))
     side = min(0.36, 9.0 / sum(columns), 6.0 / max(rows))
     middle = top + rows[0] * side / 2
     grids: list[Grid] = []
+    shaded = []
     right = 0.0
     for term in terms:
         if term.sign:
@@ -355,6 +370,8 @@ def _draw_equation(board: Board, terms: Sequence[Term], top: float = 0.0) -> Non
         left = right + max((0.075 * len(name) + 0.06 for name in term.rows), default=0.0)
         texts = number_texts(term.values)
         colours = shades(term.values, side, texts) if term.colours is None else term.colours
+        if font_size(side, texts) < SMALLEST_FONT and term.colours is None:
+            shaded.append(term.heading)
         grid = board.grid(term.name, left, top, side, colours, texts, term.faint)
         if term.rows:
             grid.label_rows(term.rows)
@@ -367,3 +384,6 @@ def _draw_equation(board: Board, terms: Sequence[Term], top: float = 0.0) -> Non
     vector.frame(0, 0, rows=vector.rows)
     for grid in others:
         grid.frame(0, 0)
+    if not shaded:
+        return ""
+    return f" Numbers too small to read are greys, the darker the larger: {' and '.join(shaded)}."
