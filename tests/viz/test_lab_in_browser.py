@@ -127,6 +127,13 @@ class Lab:
         assert len(cells) == 1
         return int(cells[0].get_attribute("data-cell"))
 
+    def coloured(self, grid):
+        """Which cells of a grid have a weight's colour."""
+        return self.browser.execute_script(
+            f"return [...document.querySelectorAll('#{grid} .cell')]"
+            ".map((cell) => cell.style.getPropertyValue('--weight') !== '')"
+        )
+
     def lit(self, svg):
         """How many cells of a map are lit, per weight."""
         return {
@@ -581,12 +588,10 @@ def test_a_weight_and_the_cells_tied_to_it(lab):
         assert lab.terms("tied-formula") == products
         assert float(lab.text("#tied-formula .total")) == dK.ravel()[weight]
         assert sum(a * b for a, b in products) == dK.ravel()[weight]
-        seen = lab.browser.execute_script(
-            "return [...document.querySelectorAll('#seen .cell')]"
-            ".map((cell) => cell.style.getPropertyValue('--weight') !== '')"
-        )
-        met = np.reshape(seen, (5, 9))[1:, 2:-1]
+        met = np.reshape(lab.coloured("seen"), (5, 9))[1:, 2:-1]
         assert np.flatnonzero(met).tolist() == np.unique(tied[:, 1]).tolist()
+        assert np.flatnonzero(lab.coloured("went")).tolist() == np.unique(tied[:, 0]).tolist()
+    assert lab.numbers("went", g.shape).tolist() == g.tolist()
 
 
 def test_a_cell_of_the_matrix_is_a_weight_and_an_output_cell(lab):

@@ -214,6 +214,12 @@ const backwardSide = {
     paintKernel(this.kernel, colours);
     this.seen = paddedGrid(byId("seen"), scene, "image, the cells that the weight met coloured");
     writePadded(this.seen, scene, scene.image.map(numberText), "0");
+    this.went = new CellGrid(
+      byId("went"),
+      geometry.output,
+      "gradient of the output, the cells that the weight helped to make coloured",
+    );
+    this.went.write(scene.gradient.map(numberText));
     this.dK = new CellGrid(byId("dK"), geometry.kernel, "dK");
     this.dK.write(scene.dK.map(numberText));
     paintKernel(this.dK, colours);
@@ -292,6 +298,9 @@ const backwardSide = {
     placesOf(paddedOf(geometry).size).forEach((place, cell) => {
       const at = imageCell(geometry, place);
       this.seen.paint(cell, at >= 0 && met.has(at) ? colours[weight] : null, at < 0 ? "outside" : "");
+    });
+    geometry.taps.forEach((taps, p) => {
+      this.went.paint(p, taps[weight] >= 0 ? colours[weight] : null, p === position ? "chosen" : "");
     });
     lightMap(byId("tied-map"), weight);
     markMap(byId("tied-map"), position, 0, 1, image.length);
