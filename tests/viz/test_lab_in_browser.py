@@ -463,7 +463,10 @@ def test_new_numbers_and_own_numbers(lab):
     lab.click("#new-numbers")
     assert (lab.numbers("image", (7, 7)) != before).any()
     lab.click("#own-numbers summary")
-    for name, text in [("image", "1 2 3 4\n5 6 7 8\n9, 10, 11, -12"), ("kernel", "0.5 -1")]:
+    for name, text in [
+        ("image", "1 2 3 4\n5 6 7 8\n9, 10, 11, -12"),
+        ("kernel", " , \n0.5, -1,\n"),
+    ]:
         field = lab.find(f"#{name}-numbers")
         field.clear()
         field.send_keys(text)

@@ -155,7 +155,7 @@ function settingsIn(hash) {
 
 /** Rows of numbers as people write them, a line or up to a ; each; null if some are no numbers. */
 function readTable(text) {
-  const lines = text.split(/[\n;]/).filter((line) => line.trim());
-  const rows = lines.map((line) => line.trim().split(/[\s,]+/).map(Number));
+  const lines = text.split(/[\n;]/).map((line) => line.split(/[\s,]+/).filter(Boolean));
+  const rows = lines.filter((line) => line.length).map((line) => line.map(Number));
   return rows.flat().every(Number.isFinite) ? rows : null;
 }
