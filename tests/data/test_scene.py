@@ -48,6 +48,12 @@ def test_edges_in_all_directions_smooth_parts_and_fine_texture():
     assert np.abs(np.diff(grass, axis=1)).mean() > 0.005
 
 
+def test_edges_are_smooth_as_in_a_picture_drawn_larger_and_scaled_down():
+    larger = scene(660, 660).reshape(220, 3, 220, 3, 3).mean(axis=(1, 3))
+    # Without smoothing, the mean difference is 0.01.
+    assert np.abs(PICTURE - larger).mean() < 0.005
+
+
 @pytest.mark.parametrize(("height", "width"), [(150, 330), (260, 110), (24, 25)])
 def test_any_shape_is_the_same_picture_stretched(height, width):
     picture = scene(height, width)
