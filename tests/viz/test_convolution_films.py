@@ -35,12 +35,12 @@ CASES = {
     "groups": (
         {
             "in_channels": 4,
-            "out_channels": 2,
+            "out_channels": 6,
             "kernel_size": (1, 2),
             "groups": 2,
-            "padding": (0, 1),
+            "padding": ((0, 0), (1, 0)),
         },
-        (2, 3),
+        (1, 3),
     ),
 }
 
