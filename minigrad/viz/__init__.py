@@ -1,9 +1,10 @@
-"""Pictures, with matplotlib and Pillow. Each function returns a Figure and can write it to a file.
+"""Pictures, with matplotlib and Pillow: `..._figure` and `..._film`, and a page, the lab.
 
+A figure is matplotlib's Figure, a film a `Film`; given a path, the functions also write a file.
 matplotlib is loaded by the first picture, not by importing minigrad.
 
-- `graph`: `draw_graph`, what was recorded behind a tensor.
-- `training`: `training_curves`, `filter_grid`, `image_grid`.
+Convolution:
+
 - `convolution`: `matrix_figure`, `im2col_figure`, `trace_figure`, `tied_gradient_figure`,
   `parameter_growth_figure`, a convolution as a sparse, shared dense layer;
   `convolution_figure`, `matrix_product_figure`, `unfolded_product_figure`, its products;
@@ -11,13 +12,23 @@ matplotlib is loaded by the first picture, not by importing minigrad.
   `planes_figure`, `planes_film`, `modes_figure`, a convolution in space;
   `sliding_window_film`, `input_gradient_film`, `full_flip_film`, `kernel_gradient_film`, window by
   window, forward and backward.
-- `filters`: `filter_figure`, `filter_film`, kernels at work on a picture.
 - `signals`: `signal_figure`, `flip_and_slide_film`, convolution in one dimension.
-- `adjoints`: `adjoint_figure`, linear operators and their gradients as arrows between cells.
-- `networks`: `feature_maps_figure`, what a network makes of an image, layer by layer.
-- `learning`: `TrainingRecord`, `training_film`, `decision_film`, training as a film.
-- `film`: `Film`, pictures that follow each other, written as a GIF.
+- `filters`: `filter_figure`, `filter_film`, kernels at work on a picture.
 - `lab`: `conv_lab`, a page for the browser in which a convolution is moved and changed.
+
+Networks and their training:
+
+- `networks`: `feature_maps_figure`, what a network makes of an image, layer by layer.
+- `training`: `training_curves`, `filter_grid`, `image_grid`.
+- `training_films`: `TrainingRecord`, `training_film`, `decision_film`, training as a film.
+
+Automatic differentiation:
+
+- `graph`: `draw_graph`, what was recorded behind a tensor.
+- `adjoints`: `adjoint_figure`, linear operators and their gradients as arrows between cells.
+
+What all are made of: `figures`, `cells`, grids with numbers in them, `film`, `Film`, and
+`arguments`, checks.
 """
 
 from .adjoints import adjoint_figure
@@ -44,10 +55,10 @@ from .film import Film
 from .filters import filter_figure, filter_film
 from .graph import draw_graph
 from .lab import conv_lab
-from .learning import TrainingRecord, decision_film, training_film
 from .networks import feature_maps_figure
 from .signals import flip_and_slide_film, signal_figure
 from .training import filter_grid, image_grid, training_curves
+from .training_films import TrainingRecord, decision_film, training_film
 
 __all__ = [
     "Film",
