@@ -138,7 +138,7 @@ def read_tags(root: Path = ROOT) -> dict[str, list[Place]]:
     for path in sorted(path for folder in FOLDERS for path in (root / folder).rglob("*.*")):
         if path.suffix not in (".py", ".md") or path == INDEX:
             continue
-        text = path.read_text()
+        text = path.read_text("utf-8")
         lines = text.splitlines()
         tags = [
             (number, match["ids"])
@@ -224,7 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
         for place in found.get(identifier, []):
             print(f"       {place.path}:{place.line}  {place.name}")
     if write:
-        INDEX.write_text(index_page(found))
+        INDEX.write_text(index_page(found), "utf-8")
     missing = [identifier for identifier in STATEMENTS if identifier not in found]
     unknown = [identifier for identifier in found if identifier not in STATEMENTS]
     print(f"\n{len(STATEMENTS) - len(missing)} of {len(STATEMENTS)} have a place")

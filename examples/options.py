@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+LARGEST = 4096  # along a side: weights or images of more would fill the memory
+
 
 def at_least(minimum: int) -> Callable[[str], int]:
     """A whole number of this size or more."""
@@ -24,9 +26,12 @@ def sizes(*counts: int) -> Callable[[str], tuple[int, ...]]:
 
     def read(text: str) -> tuple[int, ...]:
         parts = text.lower().split("x")
-        if len(parts) not in counts or not all(part.isdecimal() for part in parts):
+        whole = all(part.isdecimal() for part in parts)
+        if len(parts) not in counts or not whole or max(map(int, parts)) > LARGEST:
             form = "x".join("HWC"[: max(counts)])
-            raise argparse.ArgumentTypeError(f"{text!r} must be whole numbers in the form {form}")
+            raise argparse.ArgumentTypeError(
+                f"{text!r} must be whole numbers up to {LARGEST} in the form {form}"
+            )
         numbers = tuple(int(part) for part in parts)
         return numbers * 2 if len(numbers) == 1 else numbers
 

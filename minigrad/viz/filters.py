@@ -63,9 +63,14 @@ def filter_figure(
     Raises:
         ValueError: arrays of other shapes or ranges, no kernels, one that is larger than the
             picture or than 9 x 9, or a picture of more than 600 rows or columns.
+        TypeError: kernels without names, or an array of no real numbers.
     """
     where = "filter_figure"
     picture = grey_picture(where, image)
+    if not isinstance(kernels, Mapping):
+        raise TypeError(
+            f"{where}: kernels must be a dict from names to kernels, not {type(kernels).__name__}"
+        )
     if not kernels:
         raise ValueError(f"{where}: kernels={kernels!r} holds none; give at least one, by name")
     checked = {name: _kernel(where, name, kernels[name], picture) for name in kernels}

@@ -106,7 +106,13 @@ def test_bad_layers(arguments, part, capsys):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--input", "28x28"], ["--kernel", "3x"], ["--stride", "1x2x3"], ["--padding", "1,2"]],
+    [
+        ["--input", "28x28"],
+        ["--kernel", "3x"],
+        ["--stride", "1x2x3"],
+        ["--padding", "1,2"],
+        ["--kernel", "3x100000"],
+    ],
 )
 def test_bad_options(arguments, capsys):
     with pytest.raises(SystemExit):

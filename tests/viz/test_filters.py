@@ -217,3 +217,8 @@ def test_film_refuses_no_kernels():
 def test_no_numbers():
     with pytest.raises(TypeError, match="filter_figure: image: expected real numbers"):
         viz.filter_figure("scene.png", {"slope": SLOPE})
+
+
+def test_kernels_without_names():
+    with pytest.raises(TypeError, match="kernels must be a dict from names to kernels, not list"):
+        viz.filter_figure(PICTURE, [SLOPE])
