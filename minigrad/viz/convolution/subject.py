@@ -61,7 +61,7 @@ class Subject:
             subject.geometry.kernel_cells,
             PARAMETER_LIMIT,
             "colours can be told apart",
-            "draw a layer of fewer channels or filters, or a smaller kernel: the pattern is the same",
+            "draw a layer of fewer channels or filters, or with a smaller kernel",
         )
         return subject
 
