@@ -45,7 +45,8 @@ Padding: TypeAlias = AxisPadding | Sequence[Sequence[SupportsIndex]]
 
 def _is_integer(value: object) -> bool:
     """Whether `value` is one of Python's or NumPy's integers; a bool, though an int, is not."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
+    # Nearly all are Python's own, and a look at the type is ten times quicker than at Integral.
+    return type(value) is int or (isinstance(value, Integral) and not isinstance(value, bool))
 
 
 def integer(value: SupportsIndex, name: str, *, minimum: int = 1, where: str) -> int:
@@ -87,15 +88,15 @@ def pair(value: IntOrPair, name: str, *, minimum: int = 1, where: str) -> Pair:
     ValueError: conv2d: stride=(2, 0) must be at least 1 in height and in width
     """
     numbers = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if not all(_is_integer(number) for number in numbers):
+    if not all(map(_is_integer, numbers)):
         raise TypeError(f"{where}: {name}={value!r} must be an int, or two: (height, width)")
     if len(numbers) != 2:
         raise ValueError(
             f"{where}: {name}={value!r} has length {len(numbers)}; "
             "give one int, or two: (height, width)"
         )
-    height, width = (int(number) for number in numbers)
-    if min(height, width) < minimum:
+    height, width = map(int, numbers)
+    if height < minimum or width < minimum:
         raise ValueError(
             f"{where}: {name}={value!r} must be at least {minimum} in height and in width"
         )

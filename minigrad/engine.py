@@ -31,7 +31,7 @@ import inspect
 import itertools
 import operator
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, overload
 
 import numpy as np
@@ -110,14 +110,18 @@ def is_recording() -> bool:
     return _mode.recording
 
 
-@contextlib.contextmanager
-def _recording(flag: bool) -> Iterator[None]:
-    previous = _mode.recording
-    _mode.recording = flag
-    try:
-        yield
-    finally:
-        _mode.recording = previous
+class _recording:
+    """Record inside a `with` block, or do not."""
+
+    def __init__(self, flag: bool) -> None:
+        self.flag = flag
+
+    def __enter__(self) -> None:
+        self.outside = _mode.recording
+        _mode.recording = self.flag
+
+    def __exit__(self, *exception: object) -> None:
+        _mode.recording = self.outside
 
 
 class no_grad(contextlib.ContextDecorator):

@@ -591,9 +591,14 @@ def _broadcasts(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
 
 def _complete_shape(shape: tuple[int, ...], wanted: tuple[Any, ...]) -> tuple[int, ...]:
     """The wanted shape with -1 replaced, checked against the number of cells."""
-    complete = all(type(size) is int and size >= 0 for size in wanted)
-    if complete and math.prod(wanted) == math.prod(shape):
-        return wanted
+    if set(map(type, wanted)) <= {int}:
+        cells, complete = math.prod(shape), wanted
+        if wanted.count(-1) == 1:
+            known = -math.prod(wanted)  # the product of the other sizes
+            if known > 0:
+                complete = tuple(cells // known if size == -1 else size for size in wanted)
+        if math.prod(complete) == cells and min(complete, default=0) >= 0:
+            return complete
     try:
         return np.broadcast_to(np.int8(0), shape).reshape(wanted).shape
     except TypeError:

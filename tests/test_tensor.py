@@ -353,6 +353,20 @@ X = ones(2, 3, 5)
             "one size at most may be -1",
             lambda: X.reshape(7, -1),
         ),
+        *(
+            (
+                ValueError,
+                f"reshape: {shape} cannot be read as {wanted}: the numbers of cells must be equal, "
+                "and one size at most may be -1",
+                lambda shape=shape, wanted=wanted: Tensor(np.ones(shape)).reshape(wanted),
+            )
+            for shape, wanted in [
+                ((1,), (-1, -1, -1)),
+                ((6,), (-1, -2)),
+                ((6,), (-1, -2, -3)),
+                ((0,), (-1, 0)),
+            ]
+        ),
         (TypeError, "reshape: shape (2.0, 15) must hold integers", lambda: X.reshape(2.0, 15)),
         (
             ValueError,

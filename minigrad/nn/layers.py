@@ -143,7 +143,7 @@ class Flatten(Module):
         x = as_tensor(x)
         if x.ndim < 1:
             raise ValueError("Flatten: a 0-d tensor has no batch axis")
-        return x.reshape(x.shape[0], int(np.prod(x.shape[1:])))
+        return x.reshape(x.shape[0], math.prod(x.shape[1:]))
 
 
 class Reshape(Module):

@@ -271,8 +271,9 @@ def matmul(a: Any, b: Any) -> Tensor:
             f"matmul: shapes {a.shape} @ {b.shape}: the inner sizes {a.shape[-1]} and "
             f"{b.shape[-2 if b.ndim > 1 else 0]} differ"
         )
-    dtype = common_dtype(a, b)
-    a, b = to_dtype(a, dtype), to_dtype(b, dtype)
+    if a.dtype != b.dtype:
+        dtype = common_dtype(a, b)
+        a, b = to_dtype(a, dtype), to_dtype(b, dtype)
     if b.ndim == 1:
         column = matmul(a, _reshape_any(b, (*b.shape, 1)))  # (..., k) @ (k, 1) -> (..., 1)
         return reshape(column, shape=column.shape[:-1])
