@@ -111,10 +111,6 @@ def test_padding_has_no_column_and_the_picture_says_so():
     assert "Padding" not in said(plain)
 
 
-# --- dense ----------------------------------------------------------------------------------------
-
-
-# article: G5
 def test_numbers_that_find_no_room_are_greys_and_the_caption_says_which():
     conv = nn.Conv2D(1, 1, 3, padding="VALID", bias=False)
     conv.kernel.data[:] = 111
@@ -128,6 +124,10 @@ def test_numbers_that_find_no_room_are_greys_and_the_caption_says_which():
     assert "greys" not in said(viz.matrix_product_figure(article_layer(), (3, 3, 1)))
 
 
+# --- dense ----------------------------------------------------------------------------------------
+
+
+# article: G5
 def test_a_dense_layer_has_a_colour_for_every_cell():
     dense = nn.Dense(5, 3)
     dense.weight.data[...] = np.arange(15).reshape(5, 3)
