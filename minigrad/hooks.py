@@ -30,6 +30,9 @@ class Hooks:
         """Remove the function with this key, if it is still there."""
         self._functions.pop(key, None)
 
+    def __bool__(self) -> bool:
+        return bool(self._functions)
+
     def __iter__(self) -> Iterator[Callable[..., Any]]:
         return iter(list(self._functions.values()))  # a hook may remove itself
 

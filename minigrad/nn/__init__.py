@@ -1,11 +1,12 @@
 """Layers: objects that own parameters and turn tensors into tensors.
 
-- `module`: `Module`, the base of everything, and `Sequential`, a chain of layers.
+- `module`: `Module`, the base of everything.
 - `layers`: `Dense`, pooling, `Flatten`, `Reshape`, `Dropout`.
 - `convolution`: `Conv2D`, `Conv1D`, `ConvTranspose2D`.
 - `locally_connected`: `LocallyConnected2D`, a convolution with another kernel at every position.
 - `normalisation`: `BatchNorm`, `LayerNorm`.
 - `activations`: `ReLU` and the others, for use in a `Sequential`.
+- `sequential`: `Sequential`, a chain of layers.
 
 What a layer computes is in `minigrad.functional`; a layer adds the parameters and checks the input.
 """
@@ -22,8 +23,9 @@ from .layers import (
     Reshape,
 )
 from .locally_connected import LocallyConnected2D
-from .module import Module, Sequential
+from .module import Module
 from .normalisation import BatchNorm, LayerNorm
+from .sequential import Sequential
 
 __all__ = [
     "ELU",

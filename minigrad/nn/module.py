@@ -1,4 +1,4 @@
-"""`Module`, the base of every layer and network, and `Sequential`, a chain of them.
+"""`Module`, the base of every layer and network.
 
 A module is a plain class: it sets tensors and other modules as attributes and defines `forward`.
 Nothing is registered; the methods here walk the attributes in the order in which they were set,
@@ -230,49 +230,6 @@ class Module:
             return f"{type(self).__name__}({self.extra_repr()})"
         lines = [f"  ({name}): " + repr(module).replace("\n", "\n  ") for name, module in children]
         return "\n".join([f"{type(self).__name__}(", *lines, ")"])
-
-
-class Sequential(Module):
-    """Layers applied one after the other.
-
-    >>> from minigrad import nn
-    >>> nn.Sequential(nn.Dense(3, 5), nn.ReLU(), nn.Dense(5, 2))
-    Sequential(
-      (layers.0): Dense(3, 5)
-      (layers.1): ReLU()
-      (layers.2): Dense(5, 2)
-    )
-    """
-
-    def __init__(self, *layers: Module) -> None:
-        for index, layer in enumerate(layers):
-            if isinstance(layer, type):
-                raise TypeError(
-                    f"Sequential: layer {index} is the class {layer.__name__}, not a layer made of "
-                    f"it: {layer.__name__}(...)"
-                )
-            if not isinstance(layer, Module):
-                raise TypeError(
-                    f"Sequential: layer {index} is a {type(layer).__name__}, not a Module; give "
-                    "the layers as separate arguments, and functions as layers: nn.ReLU()"
-                )
-        self.layers = list(layers)
-
-    def forward(self, x: Any) -> Any:
-        """x through every layer in turn."""
-        for layer in self.layers:
-            x = layer(x)
-        return x
-
-    def __len__(self) -> int:
-        return len(self.layers)
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self.layers)
-
-    def __getitem__(self, index: Any) -> Any:
-        """One layer, or for a slice a Sequential of those (sharing the parameters)."""
-        return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]
 
 
 def _walk(module: Module, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -390,38 +390,3 @@ def test_repr_shows_nested_modules_by_name() -> None:
 def test_repr_of_layers_can_be_read_back(layer: nn.Module, text: str) -> None:
     assert repr(layer) == text
     assert repr(eval(f"nn.{text}")) == text
-
-
-# --- Sequential -----------------------------------------------------------------------------------
-
-
-def test_sequential_indexes_slices_and_iterates() -> None:
-    layers = [nn.Dense(3, 5), nn.ReLU(), nn.Dense(5, 2)]
-    net = nn.Sequential(*layers)
-    assert len(net) == 3
-    assert list(net) == layers
-    assert net[-1] is layers[2]
-    head = net[:2]
-    assert isinstance(head, nn.Sequential)
-    assert list(head) == layers[:2]  # the same layers: parameters are shared
-    x = np.ones((4, 3), np.float32)
-    np.testing.assert_array_equal(net(x).data, layers[2](head(x)).data)
-
-
-def test_an_empty_sequential_is_the_identity() -> None:
-    x = Tensor([1.0, 2.0])
-    assert nn.Sequential()(x) is x
-
-
-@pytest.mark.parametrize(
-    ("layers", "quoted"),
-    [
-        (([nn.ReLU(), nn.ReLU()],), "layer 0 is a list"),
-        ((nn.ReLU(), None), "layer 1 is a NoneType"),
-        ((nn.Dense(2, 3), nn.ReLU), "layer 1 is the class ReLU, .*: ReLU\\("),
-        ((mg.functional.relu,), "layer 0 is a function"),
-    ],
-)
-def test_sequential_of_something_else(layers: Any, quoted: str) -> None:
-    with pytest.raises(TypeError, match=f"Sequential: {quoted}"):
-        nn.Sequential(*layers)
