@@ -72,13 +72,16 @@ def _from_dark_to_light(colour: tuple[float, float, float], count: int) -> Array
 def number_texts(values: Array) -> Array:
     """Numbers as short strings of one format: whole ones as they are, others to two digits.
 
-    The two digits are those of the largest; smaller numbers have as many decimals as it has. Only
-    what is exactly zero is "0".
+    The two digits are those of the largest; smaller numbers have as many decimals as it has. From
+    100,000 on, and where all are below 0.001, there is one digit and a power of ten. Only what is
+    exactly zero is "0".
 
     >>> number_texts(np.array([4.0, -12.0])).tolist()
     ['4', '-12']
     >>> number_texts(np.array([0.0, 0.001, -0.5])).tolist()
     ['0', '0.00', '-0.50']
+    >>> number_texts(np.array([123456.0, -7.0])).tolist()
+    ['1e+05', '-7e+00']
     """
     values = np.asarray(values, np.float64)
     largest = float(np.abs(values).max(initial=0.0))
