@@ -116,7 +116,7 @@ def conv_lab(path: Path) -> None:
 @picture("png", among=EXPERIMENTS)
 def conv_lab_backward(path: Path) -> None:
     """The same convolution backward."""
-    photograph_lab(path, "cell=7&weight=5&backward", 1770)
+    photograph_lab(path, "cell=7&weight=5&backward", 1650)
 
 
 # article: G3

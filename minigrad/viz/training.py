@@ -143,19 +143,22 @@ def draw_filters(axes: Any, weights: Array, limit: float, in_a_row: int = 8) -> 
 
     Of a single channel there are rows of so many. Returns matplotlib's image, for a colour bar.
     """
-    height, width, channels, _ = weights.shape
+    height, width, channels, filters = weights.shape
     mosaic, rows, columns = _filter_mosaic(weights, in_a_row)
     axes.set_facecolor("0.75")  # what shows where there is nothing
     picture = axes.imshow(mosaic, cmap="RdBu_r", vmin=-limit, vmax=limit)
     axes.tick_params(length=0, labelsize=7)
-    axes.set_xticks(*_labels(columns, width, range(columns)))
-    if channels > 1:
-        axes.set_yticks(*_labels(rows, height, range(rows)))
-        axes.set_ylabel("input channel")
-    else:
-        texts = [f"{in_a_row * row} +" for row in range(rows)] if rows > 1 else [""]
+    if channels == 1 and rows > 1:
+        starts = range(0, filters, in_a_row)
+        texts = [f"{start} to {min(start + in_a_row, filters) - 1}" for start in starts]
+        axes.set_xticks([])
         axes.set_yticks(*_labels(rows, height, texts))
-    axes.set_xlabel("filter")
+        axes.set_xlabel("filters")
+    else:
+        axes.set_xticks(*_labels(columns, width, range(columns)))
+        axes.set_xlabel("filter")
+        axes.set_yticks(*_labels(rows, height, range(rows) if channels > 1 else [""]))
+        axes.set_ylabel("input channel" if channels > 1 else "")
     return picture
 
 
