@@ -36,7 +36,7 @@ from .conv_arithmetic import (
     resolve_padding,
     transposed_size,
 )
-from .engine import Array, Differentiable, as_array
+from .engine import Array, Differentiable, as_array, is_recording
 from .operators import convolution, losses
 from .operators.linear import affine, common_dtype, to_dtype
 from .operators.reductions import normalise_axes, shifted_to_zero, softmax_over
@@ -420,7 +420,8 @@ def max_pool2d(
     windows = _Windows("max_pool2d", kernel_size, stride, padding, 1)
     windows.refuse_windows_of_padding(x)
     if windows.are_tiles() and fast_paths_enabled():
-        return convolution.tile_max(x, tile=windows.kernel_size)
+        remember = x.requires_grad and is_recording()
+        return convolution.tile_max(x, tile=windows.kernel_size, remember=remember)
     out = x
     # Along the width first, so that a tie goes to the upper row, and within it to the left.
     for axis in (2, 1):

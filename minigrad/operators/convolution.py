@@ -378,15 +378,18 @@ Matches = tuple[list[Array], list[Array]]
 
 
 @primitive(saves=["matches", "input_shape"])
-def tile_max(x: Array, *, tile: Pair) -> tuple[Array, Matches, tuple[int, ...]]:
+def tile_max(
+    x: Array, *, tile: Pair, remember: bool = True
+) -> tuple[Array, Matches | None, tuple[int, ...]]:
     """The maximum of every tile: (N, H, W, C) -> (N, H // TH, W // TW, C).
 
     Ties go to the first cell in row-major order. Cells beyond the last whole tile are left out.
+    Where no gradient is wanted, the matches need not be remembered.
     """
     tiles = _in_tiles(_laid_batch_innermost(x), tile)
-    row_maxima, in_rows = _tournament(_columns_of(tiles))  # (C, OH, TH, OW, N)
-    maxima, between_rows = _tournament(_rows_of(row_maxima))  # (C, OH, OW, N)
-    return as_images(maxima), (in_rows, between_rows), x.shape
+    row_maxima, in_rows = _tournament(_columns_of(tiles), remember)  # (C, OH, TH, OW, N)
+    maxima, between_rows = _tournament(_rows_of(row_maxima), remember)  # (C, OH, OW, N)
+    return as_images(maxima), (in_rows, between_rows) if remember else None, x.shape
 
 
 @primitive
@@ -454,12 +457,13 @@ def _tile_of(matches: Matches) -> Pair:
     return len(between_rows) + 1, len(in_rows) + 1
 
 
-def _tournament(players: list[Array]) -> tuple[Array, list[Array]]:
+def _tournament(players: list[Array], remember: bool) -> tuple[Array, list[Array]]:
     """The largest of some arrays, cell by cell, and where each but the first beat all before it."""
     best, matches = players[0], []
     for player in players[1:]:
         better = np.maximum(best, player)
-        matches.append(better > best)  # nothing beats nan, and nan beats nothing
+        if remember:
+            matches.append(better > best)  # nothing beats nan, and nan beats nothing
         best = better
     return best, matches
 

@@ -679,6 +679,27 @@ def test_pooling_does_not_keep_its_input():
     assert sum(array.nbytes for array in arrays) == (2 * 2 + 1) * 2 * 2 * 2 * 3
 
 
+def test_pooling_remembers_nothing_where_no_gradient_is_wanted(monkeypatch):
+    """The same numbers, without the comparisons."""
+    x = numbers(2, 5, 7, 3)
+    forward, remembered = convolution.tile_max.forward, []
+
+    def watched(*arrays, **parameters):
+        result = forward(*arrays, **parameters)
+        remembered.append(result[1])
+        return result
+
+    monkeypatch.setattr(convolution.tile_max, "forward", watched)
+    with mg.fast_paths(True):
+        expected = F.max_pool2d(mg.Tensor(x, requires_grad=True), (2, 3)).data
+        constant = F.max_pool2d(x, (2, 3)).data
+        with mg.no_grad():
+            unrecorded = F.max_pool2d(mg.Tensor(x, requires_grad=True), (2, 3)).data
+    np.testing.assert_array_equal(constant, expected)
+    np.testing.assert_array_equal(unrecorded, expected)
+    assert [matches is None for matches in remembered] == [False, True, True]
+
+
 def test_avg_pool_backward_with_a_kernel_of_2x3():
     """DeZero: IndexError, from kernel height and width exchanged."""
     x = mg.Tensor(numbers(2, 4, 9, 3), requires_grad=True)
