@@ -18,8 +18,12 @@ Along both axes of an image, always height before width:
 
 `integer`, `pair` and the two `resolve_...` take what users write and refuse what makes no sense;
 the others take their results. `where` is the function or layer that an error speaks of.
+
+A network asks the same of the same sizes at every step: `mode_padding` and `output_shape` remember
+what they answered last.
 """
 
+import functools
 from collections.abc import Sequence
 from numbers import Integral
 from typing import NamedTuple, SupportsIndex, TypeAlias
@@ -117,6 +121,7 @@ _WORDS = '"SAME", "VALID" or "FULL"'
 _AXIS_WORDS = '"SAME", "VALID", "FULL" or "CAUSAL"'
 
 
+@functools.lru_cache
 def mode_padding(
     mode: str, kernel: int, dilation: int = 1, *, causal: bool = False, where: str = "conv2d"
 ) -> Pair:
@@ -365,6 +370,7 @@ def transposed_size(
     return wanted
 
 
+@functools.lru_cache
 def output_shape(
     input_hw: Pair,
     kernel_size: Pair,

@@ -19,9 +19,9 @@ Memory is managed by reference counting alone. A tensor points to the node that 
 the nodes of its arguments, and nothing points forwards; so a graph is gone as soon as its last
 tensor is. A node does not hold its argument tensors, only what the rules ask for by name.
 
-Operators on small arrays should cost little more than NumPy's own call. Where this module spells
-things out that elsewhere would be a call of their own (`Primitive._wrap`, `Elementwise.__call__`),
-it is for that; `python -m tests.benchmarks.op_overhead` measures it.
+Operators on small arrays should cost little more than NumPy's own call. Where `Primitive.__call__`
+and `Elementwise.__call__` spell out what elsewhere would be a call of its own, it is for that;
+`python -m tests.benchmarks.op_overhead` measures it.
 """
 
 from __future__ import annotations
@@ -302,60 +302,58 @@ class Primitive:
         if len(args) != len(self.arguments) and not self.variadic:
             args, parameters = self._sort_arguments(args, parameters)
         arrays = []
-        parents: list[Source | None] = []
-        wanted = 0  # bit i is set where argument i wants a gradient
-        bit = 1
         for argument in args:
-            parent = None
             if isinstance(argument, Differentiable):
                 arrays.append(argument.data)
-                if argument._requires_grad:
-                    parent = argument.node or argument
-                    wanted |= bit
             else:
                 arrays.append(as_operand(self.name, argument))
-            parents.append(parent)
-            bit <<= 1
-        return self._wrap(self.forward(*arrays, **parameters), args, parents, wanted, parameters)
-
-    def _wrap(
-        self,
-        result: Any,
-        args: tuple[Any, ...],
-        parents: list[Source | None],
-        wanted: int,
-        parameters: dict[str, Any],
-    ) -> Tensor:
-        """The forward's result as a tensor, with a node where it has to be recorded."""
+        result = self.forward(*arrays, **parameters)
         output = result
         if self.saves:
-            self._check_saved(result)
+            if type(result) is not tuple or len(result) != 1 + len(self.saves):
+                raise self._bad_result(result)
             output = result[0]
         if type(output) is not np.ndarray:
             output = self._as_array(output)
         tensor: Any = _new_object(_tensor_class)
         tensor.data = output
-        tensor.grad = tensor.hooks = None
-        dtype = output.dtype
-        if wanted and _mode.recording and dtype.kind == "f" and self._differentiable:
-            node = _new_object(Node)
-            node.primitive = self
-            node.parents = parents
-            node.saved = (
-                self._saved(wanted, args, parameters, result, output) if self._rules_ask else None
-            )
-            node.position = _next_position()
-            node.shape = output.shape
-            node.dtype = dtype
-            node.hooks = None
-            tensor.node = node
-            tensor._requires_grad = True
-        else:
-            tensor.node = None
-            tensor._requires_grad = False
+        tensor.grad = tensor.hooks = tensor.node = None
+        tensor._requires_grad = False
+        if _mode.recording and self._differentiable and output.dtype.kind == "f":
+            self._record(tensor, args, parameters, result)
         if _observer is not None:
             _observer.operator_ran(self, args, parameters, tensor)
         return tensor
+
+    def _record(
+        self, tensor: Any, args: tuple[Any, ...], parameters: dict[str, Any], result: Any
+    ) -> None:
+        """Give the output its node, if any of the arguments wants a gradient."""
+        parents: list[Source | None] = []
+        wanted = 0  # bit i is set where argument i wants a gradient
+        bit = 1
+        for argument in args:
+            if isinstance(argument, Differentiable) and argument._requires_grad:
+                parents.append(argument.node or argument)
+                wanted |= bit
+            else:
+                parents.append(None)
+            bit <<= 1
+        if not wanted:
+            return
+        output = tensor.data
+        node = _new_object(Node)
+        node.primitive = self
+        node.parents = parents
+        node.saved = (
+            self._saved(wanted, args, parameters, result, output) if self._rules_ask else None
+        )
+        node.position = _next_position()
+        node.shape = output.shape
+        node.dtype = output.dtype
+        node.hooks = None
+        tensor.node = node
+        tensor._requires_grad = True
 
     def _saved(
         self,
@@ -418,14 +416,16 @@ class Primitive:
             )
         return np.asarray(output)
 
-    def _check_saved(self, result: Any) -> None:
-        """A forward that saves values must return them, and not an array that happens to unpack."""
-        if type(result) is not tuple or len(result) != 1 + len(self.saves):
-            got = f"{len(result)} values" if type(result) is tuple else type(result).__name__
-            raise TypeError(
-                f"{self.name}: the forward must return a tuple (output, {', '.join(self.saves)}), "
-                f"as it saves {self.saves}; it returned {got}"
-            )
+    def _bad_result(self, result: Any) -> TypeError:
+        """The error for a forward that saves values and does not return them.
+
+        It might return an array that happens to unpack.
+        """
+        got = f"{len(result)} values" if type(result) is tuple else type(result).__name__
+        return TypeError(
+            f"{self.name}: the forward must return a tuple (output, {', '.join(self.saves)}), "
+            f"as it saves {self.saves}; it returned {got}"
+        )
 
     def __repr__(self) -> str:
         return f"<operator {self.name}({', '.join(self.arguments or ('*' + str(self.variadic),))})>"
