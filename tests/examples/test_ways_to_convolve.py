@@ -124,7 +124,7 @@ def test_the_matrix_is_counted(capsys):
     ) in capsys.readouterr().out
 
 
-def test_numbers_held_are_the_sizes_of_arrays():
+def test_numbers_held_are_the_sizes_of_arrays(monkeypatch):
     given = prepare("test", np.ones((7, 6, 2)), np.ones((2, 3, 2)), (2, 1), "SAME")
     padded = np.pad(given.inputs, ((0, 1), (1, 1), (0, 0)))
     unfolded = oracles.im2col(given.inputs[None], (2, 3), (2, 1), ((0, 1), (1, 1)))
@@ -139,6 +139,9 @@ def test_numbers_held_are_the_sizes_of_arrays():
         "shifts": padded.size,
         "minigrad": unfolded.size,
     }
+    monkeypatch.setattr(ways_to_convolve, "BLOCK_CELLS", 100)
+    assert unfolded.size > 100
+    assert ways_to_convolve.numbers_held(given)["minigrad"] == 100
 
 
 def test_the_kernel_is_the_articles_or_the_like_of_it():
