@@ -41,6 +41,7 @@ from minigrad import functional as F
 from minigrad.files import whole_file
 from minigrad.text import readable_bytes, table
 from models import tiny_cnn
+from tests.benchmarks import conv_op
 
 IMAGES = Path(__file__).parent / "images"
 
@@ -241,6 +242,12 @@ def planes(path: Path) -> None:
 def same_stride2(path: Path) -> None:
     """SAME with stride 2, whose last row of padding no window reaches."""
     viz.sliding_window_film(small_layer("SAME", stride=2), (6, 5, 1), path)
+
+
+@picture("png", among=EXPERIMENTS)
+def scaling(path: Path) -> None:
+    """What a convolution costs as batches and images grow, on this machine; takes a minute."""
+    conv_op.main(["--parts", "scaling", "--plot", str(path)])
 
 
 @picture("png")
