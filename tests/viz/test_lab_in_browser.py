@@ -418,6 +418,14 @@ def test_sliders_and_padding_change_sizes(lab):
     assert lab.text("#sizes li:last-child") == "width: ⌊(8+5+2-3)/1⌋+1 = 13"
 
 
+def test_one_of_a_kind_is_said_in_the_singular(lab):
+    lab.preset("The article")
+    for size in ("image-height", "image-width", "kernel-height", "kernel-width"):
+        lab.set_slider(size, 1)
+    assert lab.text("#im2col-count").startswith("1 window of 1 cell: 1 number, copied")
+    assert "= 1 cell. 1 of them hold one of only 1 weight;" in lab.text("#matrix-count")
+
+
 def assert_as_the_library(lab, image, kernel, stride, padding, dilation):
     """Sizes, padding and every number of the output."""
     (top, bottom), (left, right) = mg.conv_arithmetic.resolve_padding(padding, kernel, dilation)

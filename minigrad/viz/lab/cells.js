@@ -12,6 +12,11 @@ function factorText(value) {
   return value < 0 ? `(${numberText(value)})` : numberText(value);
 }
 
+/** "1 cell", "2 cells". */
+function counted(count, noun) {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** Black or white, whichever is read more easily on a colour: at least 4.5 to 1 on any. */
 function inkOn(colour) {
   const [red, green, blue] = [1, 3, 5].map((at) => {

@@ -122,7 +122,8 @@ const forwardSide = {
   countWindows({ geometry, image, kernel, columns }) {
     const copied = columns.length * kernel.length;
     byId("im2col-count").textContent =
-      `${columns.length} windows of ${kernel.length} cells: ${copied} numbers, copied out of ` +
+      `${counted(columns.length, "window")} of ${counted(kernel.length, "cell")}: ` +
+      `${counted(copied, "number")}, copied out of ` +
       `${image.length}` + (geometry.pads.flat().some(Boolean) ? " and the padding." : ".");
   },
 
@@ -130,8 +131,8 @@ const forwardSide = {
     const used = map.flat().filter((w) => w >= 0).length;
     const all = map.length * image.length;
     byId("matrix-count").textContent =
-      `${map.length} × ${image.length} = ${all} cells. ${used} of them hold one of only ` +
-      `${kernel.length} weights; the other ${all - used} are zero, always.`;
+      `${map.length} × ${image.length} = ${counted(all, "cell")}. ${used} of them hold one of only ` +
+      `${counted(kernel.length, "weight")}; the other ${all - used} are zero, always.`;
   },
 
   show(scene, position) {
@@ -307,8 +308,7 @@ const backwardSide = {
 
     const name = placeText(weight, geometry.kernel[1]);
     byId("weight-name").textContent = `weight ${name}`;
-    byId("tied-name").textContent =
-      products.length === 1 ? "1 cell tied to it" : `${products.length} cells tied to it`;
+    byId("tied-name").textContent = `${counted(products.length, "cell")} tied to it`;
     const terms = products.map((product) => ({
       text: `${factorText(product.image)}·${factorText(product.gradient)}`,
       colour: colours[weight],
@@ -317,7 +317,8 @@ const backwardSide = {
     if (terms.length) writeFormula(byId("tied-formula"), terms, total);
     else byId("tied-formula").textContent = "0: this weight only ever meets padding";
     return (
-      `The gradient of weight ${name} is ${total}, the sum over ${products.length} tied cells`
+      `The gradient of weight ${name} is ${total}, the sum over ` +
+      counted(products.length, "tied cell")
     );
   },
 };
