@@ -24,7 +24,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from ..conv_arithmetic import Pads, Pair, Window, output_shape, output_size
 from ..engine import Array, primitive
@@ -90,9 +89,10 @@ def _windows(padded: Array, window: Window) -> Array:
     oh, ow = output_shape(
         (height, width), window.kernel_size, stride, no_pads, dilation, where="im2col"
     )
-    return as_strided(
-        padded,
-        shape=(*window.kernel_size, channels, oh, ow, batch),
+    return np.ndarray(
+        (*window.kernel_size, channels, oh, ow, batch),
+        padded.dtype,
+        buffer=padded,  # which is contiguous; NumPy checks that the view stays within it
         strides=(
             by_row * dilation[0],
             by_column * dilation[1],
