@@ -216,12 +216,12 @@ def conv2d(
 
 def _windows_affine(x: Tensor, weight: Tensor, bias: Tensor | None, window: Window) -> Tensor:
     """`linear(im2col(x), weight, bias)`, block by block; see `operators.convolution`."""
-    operands = [operand for operand in (x, weight, bias) if operand is not None]
-    dtype = common_dtype(*operands)
-    operands = [to_dtype(operand, dtype) for operand in operands]
-    if bias is None:
-        return convolution.windows_matmul(*operands, window=window)
-    return convolution.windows_affine(*operands, window=window)
+    dtype = common_dtype(x, weight)
+    x, weight = to_dtype(x, dtype), to_dtype(weight, dtype)
+    if bias is not None and bias.dtype == dtype:
+        return convolution.windows_affine(x, weight, bias, window=window)
+    out = convolution.windows_matmul(x, weight, window=window)
+    return out if bias is None else out + bias
 
 
 def _kernel(where: str, x: Tensor, kernel: Any, groups: int) -> Tensor:

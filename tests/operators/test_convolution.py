@@ -910,6 +910,25 @@ def test_every_cut_into_blocks_computes_the_same(cells, monkeypatch):
         np.testing.assert_allclose(fast.data, plain.data, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    "dtypes", [("u1", "u1", "f8"), ("?", "?", "f4"), ("f4", "f4", "f8"), ("u1", "f4", "f4")]
+)
+def test_the_bias_is_added_to_the_product_in_its_own_dtype(dtypes):
+    """As a dense layer does; a product of bytes, say, has been cut off before the bias comes."""
+    rng = np.random.default_rng(3)
+    x, kernel, bias = (
+        rng.integers(1, 90, shape).astype(dtype)
+        for shape, dtype in zip([(2, 5, 7, 3), (3, 2, 3, 4), (4,)], dtypes, strict=True)
+    )
+    results = []
+    for fast in (True, False):
+        with mg.fast_paths(fast):
+            results.append(F.conv2d(x, kernel, bias, stride=(2, 1)))
+    fast, plain = results
+    assert fast.dtype == plain.dtype == dtypes[2]
+    np.testing.assert_array_equal(fast.data, plain.data)
+
+
 def peak_memory(function):
     """MiB that are allocated at most while a function runs, what it returns included."""
     tracemalloc.start()
