@@ -121,7 +121,7 @@ _WORDS = '"SAME", "VALID" or "FULL"'
 _AXIS_WORDS = '"SAME", "VALID", "FULL" or "CAUSAL"'
 
 
-@functools.lru_cache
+@functools.lru_cache(typed=True)
 def mode_padding(
     mode: str, kernel: int, dilation: int = 1, *, causal: bool = False, where: str = "conv2d"
 ) -> Pair:
@@ -400,4 +400,4 @@ def output_shape(
             ("height", "width"), input_hw, kernel_size, stride, dilation, padding, strict=True
         )
     )
-    return height, width
+    return int(height), int(width)  # NumPy's integers, remembered, would also answer Python's

@@ -419,6 +419,14 @@ def test_output_shape_keeps_the_axes_apart():
     assert shape == (6, 3)
 
 
+def test_what_is_remembered_of_numpy_integers_does_not_answer_for_pythons():
+    """They are equal, so that a cache takes one for the other."""
+    for kind in (np.int64, int):
+        shape = output_shape((kind(31), kind(47)), (3, 4), (2, 5), ((5, 1), (0, 3)))
+        pads = mode_padding("SAME", kind(38))
+    assert [type(number) for number in (*shape, *pads)] == [int] * 4
+
+
 def test_b8_kernel_larger_than_the_input_is_an_error_that_quotes_all_numbers():
     """B8: truncating (6 - 7) / 2 toward zero, as the article does, would promise one window."""
     with pytest.raises(ValueError) as error:
