@@ -24,6 +24,7 @@ Example:
 from __future__ import annotations
 
 import functools
+import threading
 from typing import Any, cast
 
 import numpy as np
@@ -45,9 +46,17 @@ def manual_seed(seed: int | np.integer[Any]) -> None:
     generator().bit_generator.state = np.random.PCG64(int(seed)).state
 
 
-@functools.cache  # made when first needed: NumPy's random part takes a while to import
 def generator() -> np.random.Generator:
     """The library's generator: the same object always, so drawing from it moves everybody on."""
+    with _lock:
+        return _the_generator()
+
+
+_lock = threading.Lock()  # threads that are first at the same time must get the same one
+
+
+@functools.cache  # made when first needed: NumPy's random part takes a while to import
+def _the_generator() -> np.random.Generator:
     return np.random.Generator(np.random.PCG64())
 
 

@@ -47,6 +47,25 @@ def test_who_holds_the_generator_follows_a_new_seed() -> None:
     assert random.generator().random() == first
 
 
+def test_threads_that_are_first_at_the_same_time_get_one_generator() -> None:
+    program = """
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from minigrad import random
+
+def ask(_):
+    together.wait()
+    return random.generator()
+
+together = Barrier(8)
+with ThreadPoolExecutor(8) as threads:
+    print(len(set(threads.map(ask, range(8)))))
+"""
+    command = [sys.executable, "-c", program]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "1"
+
+
 def test_seeding_also_forgets_half_used_draws() -> None:
     """32-bit draws come in pairs out of one 64-bit number; no second half may be left over."""
     draws = []
