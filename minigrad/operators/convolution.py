@@ -21,13 +21,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..conv_arithmetic import Pads, Pair, Window, output_shape, output_size
 from ..engine import Array, primitive
 from .linear import sum_to
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
 
 
 def batch_innermost(images: Array) -> Array:
@@ -196,19 +199,16 @@ def windows_outer_sum(x: Array, g: Array, *, window: Window) -> tuple[Array, tup
     return total, x.shape
 
 
-windows_affine.defvjps(
-    lambda g, weight, input_shape, window: matmul_to_windows(
-        g, weight, input_shape=input_shape, window=window
-    ),
-    lambda g, x, window: windows_outer_sum(x, g, window=window),
-    lambda g, bias: sum_to(g, shape=bias.shape),
-)
-windows_matmul.defvjps(
-    lambda g, weight, input_shape, window: matmul_to_windows(
-        g, weight, input_shape=input_shape, window=window
-    ),
-    lambda g, x, window: windows_outer_sum(x, g, window=window),
-)
+def _to_images(g: Tensor, weight: Tensor, input_shape: tuple[int, ...], window: Window) -> Tensor:
+    return matmul_to_windows(g, weight, input_shape=input_shape, window=window)
+
+
+def _to_weight(g: Tensor, x: Tensor, window: Window) -> Tensor:
+    return windows_outer_sum(x, g, window=window)
+
+
+windows_affine.defvjps(_to_images, _to_weight, lambda g: sum_to(g, shape=g.shape[-1:]))
+windows_matmul.defvjps(_to_images, _to_weight)
 matmul_to_windows.defvjps(
     lambda g_x, weight, window: windows_matmul(g_x, weight, window=window),
     lambda g_x, g, window: windows_outer_sum(g_x, g, window=window),

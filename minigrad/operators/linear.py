@@ -13,8 +13,8 @@ The derivative of a linear operator is its adjoint, another linear operator, so 
 
 The matrix product is linear in each of its arguments: `rows_matmul` takes every row of its first
 argument times one matrix, `outer_sum`, which its derivative needs, adds products up over all rows,
-and the derivative of each is made of the two. `Dense` and `Conv2D` both end in `rows_matmul`, or
-in `affine`, which adds the bias as well.
+and the derivative of each is made of the two. `Dense` and `Conv2D` both end in `rows_matmul`; their
+fast paths, which add the bias as well, are `affine` and `operators.convolution.windows_affine`.
 `matmul` is the public function, by NumPy's rules.
 
 Memory order. An image of shape (N, H, W, C) usually lies in memory with the batch innermost, as
