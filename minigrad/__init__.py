@@ -12,7 +12,7 @@ from .switches import fast_paths
 from .tensor import Tensor, concatenate, maximum, minimum, stack, tensor, where
 
 if TYPE_CHECKING:
-    from . import article, data, equivalence, train, viz
+    from . import article, data, distributed, equivalence, train, viz
     from .anomaly import detect_anomaly
     from .checks import gradcheck, gradgradcheck
     from .derivatives import hvp, jacobian
@@ -28,6 +28,7 @@ _ON_DEMAND = {
     "checks": "checks",
     "data": "data",
     "detect_anomaly": "anomaly",
+    "distributed": "distributed",
     "equivalence": "equivalence",
     "gradcheck": "checks",
     "gradgradcheck": "checks",
@@ -61,6 +62,7 @@ __all__ = [
     "concatenate",
     "data",
     "detect_anomaly",
+    "distributed",
     "einsum",
     "equivalence",
     "fast_paths",

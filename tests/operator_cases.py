@@ -23,6 +23,7 @@ import pytest
 import minigrad as mg
 import minigrad.functional as F
 from minigrad.conv_arithmetic import Window
+from minigrad.distributed import sums
 from minigrad.equivalence import matrix
 from minigrad.operators import convolution, einsum, elementwise, linear, losses, reductions
 from tests import oracles
@@ -1270,6 +1271,9 @@ case(
 )
 for label, arguments in (("not training", {"training": False}), ("p=0", {"p": 0.0})):
     moves_cells(label, {"F.dropout": partial(F.dropout, **arguments)}, same, numbers(3, 5))
+
+# In a process on its own; tests/distributed has the sum over several ranks.
+case("alone", {"sums.all_reduce": sums.all_reduce}, same, numbers(3, 5), linear=True)
 
 # --- labels and losses ----------------------------------------------------------------------------
 

@@ -19,7 +19,8 @@ def project_table():
 
 def test_lower_bounds_are_the_versions_that_ci_installs():
     project = project_table()
-    promised = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    extras = project["optional-dependencies"]
+    promised = [*project["dependencies"], *extras["test"], *extras["mpi"]]
     lines = (ROOT / "tests" / "lower-bounds.txt").read_text(encoding="utf-8").splitlines()
     tested = [line for line in lines if line and not line.startswith("#")]
     assert tested == [requirement.replace(">=", "==") for requirement in promised]
@@ -52,7 +53,16 @@ def test_import_loads_numpy_and_the_library_only():
 def test_import_leaves_out_what_a_training_step_does_without():
     loaded = set(modules_loaded_by_import(after="numpy"))
     assert {"minigrad.tensor", "minigrad.nn.convolution", "minigrad.optim.optimizers"} <= loaded
-    apart = ["article", "checks", "data", "equivalence", "serialization", "summaries", "viz"]
+    apart = [
+        "article",
+        "checks",
+        "data",
+        "distributed",
+        "equivalence",
+        "serialization",
+        "summaries",
+        "viz",
+    ]
     assert not {f"minigrad.{name}" for name in apart} & loaded
     # slow to import, and needed for files, downloads and random numbers only
     assert not {"json", "pathlib", "tempfile", "urllib.parse", "secrets"} & loaded

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -42,6 +42,16 @@ class TensorDataset:
         return tuple(Tensor(array[index]) for array in self.arrays)
 
 
+class Sampler(Protocol):
+    """Which part of every batch a `DataLoader` serves: `minigrad.distributed` has one."""
+
+    def check(self, batch_size: int, items: int) -> None:
+        """Raise ValueError for batches, or a dataset, of which no parts can be made."""
+
+    def part(self, items: int) -> slice:
+        """Of a batch of so many items: from where to where."""
+
+
 class DataLoader:
     """Batches of a dataset: iterate over it once per epoch.
 
@@ -54,14 +64,17 @@ class DataLoader:
         shuffle: a new order in every epoch.
         seed: of the shuffling; by default drawn from the library's generator (`mg.manual_seed`).
         drop_last: leave out a last batch that is not full.
+        sampler: serve only the part of every batch that it says; `batch_size` and the number of
+            batches are those of whole batches. Training on several processes gives each a
+            `distributed.DistributedSampler`.
 
     Attributes:
         epoch: how many epochs have been started.
 
     Raises:
         TypeError: a dataset of another kind.
-        ValueError: an empty dataset, a batch size below 1, or drop_last with fewer items than one
-            batch.
+        ValueError: an empty dataset, a batch size below 1, drop_last with fewer items than one
+            batch, or what the sampler refuses.
 
     >>> loader = DataLoader(TensorDataset(np.arange(5)), batch_size=2)
     >>> [batch.data.tolist() for (batch,) in loader]
@@ -75,6 +88,7 @@ class DataLoader:
         shuffle: bool = False,
         seed: int | None = None,
         drop_last: bool = False,
+        sampler: Sampler | None = None,
     ) -> None:
         if isinstance(dataset, (tuple, list)):
             dataset = TensorDataset(*dataset)
@@ -92,6 +106,9 @@ class DataLoader:
                 f"DataLoader: drop_last leaves nothing of {len(self.dataset)} items in batches of "
                 f"{self.batch_size}; use a smaller batch_size"
             )
+        if sampler is not None:
+            sampler.check(self.batch_size, len(self.dataset))
+        self.sampler = sampler
         self.shuffle = shuffle
         self.drop_last = drop_last
         if seed is None and shuffle:
@@ -112,6 +129,9 @@ class DataLoader:
         self.epoch += 1
         for start in range(0, len(self) * self.batch_size, self.batch_size):
             batch = slice(start, min(start + self.batch_size, count))
+            if self.sampler is not None:
+                part = self.sampler.part(batch.stop - start)
+                batch = slice(start + part.start, start + part.stop)
             yield self.dataset[batch if order is None else order[batch]]
 
 

@@ -62,17 +62,24 @@ class BatchNorm(Module):
             return F.batch_norm(
                 x, self.running_mean, self.running_var, self.weight, self.bias, self.eps
             )
-        axes = tuple(range(x.ndim - 1))
-        count = math.prod(x.shape[:-1])
-        if count < 2:
-            raise ValueError(
-                f"BatchNorm: in training an input of shape {x.shape} has {count} value per "
-                "channel, which has no variance; use a larger batch, or eval()"
-            )
-        mean, var = x.mean(axes), x.var(axes)
+        count, mean, var = self._moments(x)
         self._follow(self.running_mean, mean.data)
         self._follow(self.running_var, var.data * (count / (count - 1)))
         return F.batch_norm(x, mean, var, self.weight, self.bias, self.eps)
+
+    def _moments(self, x: Tensor) -> tuple[int, Tensor, Tensor]:
+        """Of the batch: the values per channel, their mean and their variance."""
+        axes = tuple(range(x.ndim - 1))
+        count = math.prod(x.shape[:-1])
+        self._refuse_without_variance(count, x.shape)
+        return count, x.mean(axes), x.var(axes)
+
+    def _refuse_without_variance(self, count: int, shape: tuple[int, ...]) -> None:
+        if count < 2:
+            raise ValueError(
+                f"BatchNorm: in training an input of shape {shape} has {count} value per "
+                "channel, which has no variance; use a larger batch, or eval()"
+            )
 
     def _follow(self, running: Tensor, batch: np.ndarray[Any, Any]) -> None:
         running.data[...] = (1 - self.momentum) * running.data + self.momentum * batch

@@ -217,13 +217,12 @@ class OneCycleLR(ScheduleByStep):
         return anneal(peak, last, (min(step, last_step) - peak_step) / (last_step - peak_step))
 
     def _momentum_name(self) -> str:
-        kind = type(self.optimizer)
         for name in ("momentum", "beta1"):
-            if name in checked_attributes(kind):
+            if hasattr(self.optimizer, name):
                 return name
         raise ValueError(
-            f"OneCycleLR: {kind.__name__} has neither momentum nor beta1 to cycle; give "
-            "cycle_momentum=False"
+            f"OneCycleLR: {type(self.optimizer).__name__} has neither momentum nor beta1 to cycle; "
+            "give cycle_momentum=False"
         )
 
     def _set_optimizer(self, step: int) -> None:
