@@ -65,13 +65,13 @@ def _pool_before_relu(layers: Sequence[Module]) -> list[Module]:
     """
     order = list(layers)
     for i in range(len(order) - 1):
-        if _is_just(ReLU, order[i]) and _is_just(MaxPool2D, order[i + 1]):
-            order[i], order[i + 1] = order[i + 1], order[i]
+        relu, pool = order[i], order[i + 1]
+        # Of these classes and no others, which may compute anything.
+        if type(relu) is ReLU and type(pool) is MaxPool2D and _is_plain(relu) and _is_plain(pool):
+            order[i], order[i + 1] = pool, relu
     return order
 
 
-def _is_just(kind: type[Module], layer: Module) -> bool:
-    """Whether a layer is of this class and no other, and nobody watches it or has changed it."""
-    return type(layer) is kind and not (
-        layer._hooks or layer._pre_hooks or "forward" in vars(layer)
-    )
+def _is_plain(layer: Module) -> bool:
+    """Whether nobody watches a layer or has changed it."""
+    return not (layer._hooks or layer._pre_hooks or "forward" in vars(layer))
