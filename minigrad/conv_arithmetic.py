@@ -91,6 +91,10 @@ def pair(value: IntOrPair, name: str, *, minimum: int = 1, where: str) -> Pair:
     ...
     ValueError: conv2d: stride=(2, 0) must be at least 1 in height and in width
     """
+    if type(value) is tuple and len(value) == 2:  # most often what this returned before
+        height, width = value
+        if type(height) is int and type(width) is int and height >= minimum <= width:
+            return height, width
     numbers = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if not all(map(_is_integer, numbers)):
         raise TypeError(f"{where}: {name}={value!r} must be an int, or two: (height, width)")
@@ -222,11 +226,10 @@ def resolve_padding(
     numbers: Sequence[SupportsIndex] = ()
     match padding:
         case str():
-            vertical, horizontal = (
-                mode_padding(padding, kernel, step, where=where)
-                for kernel, step in zip(kernel_size, dilation, strict=True)
+            return (
+                mode_padding(padding, kernel_size[0], dilation[0], where=where),
+                mode_padding(padding, kernel_size[1], dilation[1], where=where),
             )
-            return vertical, horizontal
         case Integral():
             numbers = (padding,) * 4
         case (Integral() as height, Integral() as width):

@@ -467,6 +467,9 @@ def avg_pool2d(
     return sums / counts
 
 
+_NO_PADS: Pads = ((0, 0), (0, 0))
+
+
 class _Windows:
     """The geometry of sliding windows, checked once; errors speak of the function `where`."""
 
@@ -487,7 +490,7 @@ class _Windows:
 
     def are_tiles(self) -> bool:
         """Whether the windows lie side by side, from the corner of the image."""
-        return self.stride == self.kernel_size and self.pads == ((0, 0), (0, 0))
+        return self.stride == self.kernel_size and self.pads == _NO_PADS
 
     def output_shape_for(self, height: int, width: int) -> Pair:
         return output_shape(
@@ -523,6 +526,8 @@ class _Windows:
     def refuse_windows_of_padding(self, x: Tensor) -> Pair:
         """For pooling: every window must see the image. Returns the output shape."""
         counts = self.output_shape(x)
+        if self.pads == _NO_PADS:
+            return counts
         for axis, name in enumerate(("height", "width")):
             before, after = self.pads[axis]
             size, window, stride = x.shape[axis + 1], self.kernel_size[axis], self.stride[axis]
