@@ -181,8 +181,9 @@ def matmul_to_windows(
     for block in _blocks(windows):
         part = windows[block]
         rows = (weight @ gradient[block].reshape(len(gradient), -1)).reshape(part.shape)
-        for place in np.ndindex(window.kernel_size):
-            part[place] += rows[place]
+        for to_row, from_row in zip(part, rows, strict=True):
+            for cells, gradients in zip(to_row, from_row, strict=True):
+                cells += gradients
     return as_images(_without_padding(padded, input_shape, window.pads))
 
 
@@ -226,8 +227,11 @@ def _blocks(windows: Array) -> Iterator[tuple[Any, ...]]:
 
     So a block of a contiguous array is a run of memory for every index in front.
     """
+    if windows.size <= BLOCK_CELLS:
+        yield (...,)  # all in one
+        return
     *_, oh, ow, _ = windows.shape
-    room = max(1, BLOCK_CELLS * oh * ow // max(1, windows.size))  # for so many positions
+    room = max(1, BLOCK_CELLS * oh * ow // windows.size)  # for so many positions
     for rows in _parts(oh, max(1, room // ow)):
         for columns in _parts(ow, room):
             yield (..., rows, columns, slice(None))
@@ -403,8 +407,9 @@ def scatter_to_tiles(values: Array, *, matches: Matches, input_shape: tuple[int,
     _award(_laid_batch_innermost(values), between_rows, _rows_of(row_prizes))
     _award(row_prizes, in_rows, _columns_of(tiles))
     _, oh, th, ow, tw, _ = tiles.shape
-    images[:, oh * th :] = 0
-    images[:, :, ow * tw :] = 0
+    if (oh * th, ow * tw) != (height, width):  # some cells are in no tile
+        images[:, oh * th :] = 0
+        images[:, :, ow * tw :] = 0
     return as_images(images)
 
 
@@ -429,6 +434,8 @@ gather_from_tiles.defvjps(
 def _laid_batch_innermost(images: Array) -> Array:
     """(N, H, W, C) -> (C, H, W, N), copied if the axes do not lie in this order in memory."""
     memory = batch_innermost(images)
+    if memory.flags.c_contiguous:
+        return memory
     order = _order(memory)
     return memory if order == sorted(order) else memory.copy()
 
