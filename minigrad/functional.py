@@ -205,22 +205,22 @@ def conv2d(
     windows = _Windows("conv2d", (kh, kw), stride, padding, dilation)
     windows.output_shape(x)
     if groups == 1 and fast_paths_enabled():
-        weight = kernel.reshape(-1, filters)  # (KH, KW, C, F) -> (KH*KW*C, F)
-        return _windows_affine(x, weight, bias, windows.window)
+        return _windows_affine(x, kernel, bias, windows.window)
     cols = convolution.im2col(x, window=windows.window)
     if groups == 1:
-        return linear(cols, kernel.reshape(-1, filters), bias)
+        return linear(cols, kernel.reshape(-1, filters), bias)  # (KH*KW*C, F)
     out = _grouped_product(cols, kernel, groups)
     return out if bias is None else out + bias
 
 
-def _windows_affine(x: Tensor, weight: Tensor, bias: Tensor | None, window: Window) -> Tensor:
-    """`linear(im2col(x), weight, bias)`, block by block; see `operators.convolution`."""
-    dtype = common_dtype(x, weight)
-    x, weight = to_dtype(x, dtype), to_dtype(weight, dtype)
-    if bias is not None and bias.dtype == dtype:
-        return convolution.windows_affine(x, weight, bias, window=window)
-    out = convolution.windows_matmul(x, weight, window=window)
+def _windows_affine(x: Tensor, kernel: Tensor, bias: Tensor | None, window: Window) -> Tensor:
+    """`linear(im2col(x), kernel, bias)`, block by block; see `operators.convolution`."""
+    if x.dtype != kernel.dtype:
+        dtype = common_dtype(x, kernel)
+        x, kernel = to_dtype(x, dtype), to_dtype(kernel, dtype)
+    if bias is not None and bias.dtype == x.dtype:
+        return convolution.windows_affine(x, kernel, bias, window=window)
+    out = convolution.windows_matmul(x, kernel, window=window)
     return out if bias is None else out + bias
 
 

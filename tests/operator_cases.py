@@ -843,21 +843,21 @@ for label, kernel_size, stride, pads, dilation in (
         back_in_loops,
         numbers(*rows_shape),
     )
-    weight, output_shape = numbers(rows_shape[-1], 4), (*rows_shape[:-1], 4)
+    kernel, output_shape = numbers(*kernel_size, IMAGES[-1], 4), (*rows_shape[:-1], 4)
     case(
         label,
         {"convolution.windows_affine": partial(convolution.windows_affine, window=window)},
-        lambda x, weight, bias, in_loops=in_loops: in_loops(x) @ weight + bias,
+        lambda x, kernel, bias, in_loops=in_loops: in_loops(x) @ kernel.reshape(-1, 4) + bias,
         numbers(*IMAGES),
-        weight,
+        kernel,
         numbers(4),
     )
     case(
         label,
         {"convolution.windows_matmul": partial(convolution.windows_matmul, window=window)},
-        lambda x, weight, in_loops=in_loops: in_loops(x) @ weight,
+        lambda x, kernel, in_loops=in_loops: in_loops(x) @ kernel.reshape(-1, 4),
         numbers(*IMAGES),
-        weight,
+        kernel,
     )
     case(
         label,
@@ -866,14 +866,16 @@ for label, kernel_size, stride, pads, dilation in (
                 convolution.matmul_to_windows, input_shape=IMAGES, window=window
             )
         },
-        lambda g, weight, back_in_loops=back_in_loops: back_in_loops(g @ weight.T),
+        lambda g, kernel, back_in_loops=back_in_loops: back_in_loops(g @ kernel.reshape(-1, 4).T),
         numbers(*output_shape),
-        weight,
+        kernel,
     )
     case(
         label,
         {"convolution.windows_outer_sum": partial(convolution.windows_outer_sum, window=window)},
-        lambda x, g, in_loops=in_loops: np.einsum("nijk,nijf->kf", in_loops(x), g),
+        lambda x, g, in_loops=in_loops, shape=kernel.shape: np.einsum(
+            "nijk,nijf->kf", in_loops(x), g
+        ).reshape(shape),
         numbers(*IMAGES),
         numbers(*output_shape),
     )

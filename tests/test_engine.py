@@ -406,7 +406,7 @@ def test_the_first_layers_input_costs_nothing(rule_calls, fast):
     # Dense passes a gradient on, the convolution does not: its images are a constant.
     assert not {("im2col", "x"), ("windows_affine", "x")} & set(rule_calls)
     dense, convolution = (
-        ("affine", ("windows_affine", "weight")) if fast else ("rows_matmul", ("rows_matmul", "b"))
+        ("affine", ("windows_affine", "kernel")) if fast else ("rows_matmul", ("rows_matmul", "b"))
     )
     assert rule_calls.count((dense, "a")) == 1
     assert rule_calls.count((dense, "b")) == (1 if fast else 2)

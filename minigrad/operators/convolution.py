@@ -132,9 +132,10 @@ def _without_padding(padded: Array, images: tuple[int, ...], pads: Pads) -> Arra
 
 # --- windows as rows, times a matrix, block by block ----------------------------------------------
 #
-# A convolution x, weight -> im2col(x) @ weight is linear in both, and so is its gradient in each:
-# <im2col(x) @ weight, g> is linear in three things. With respect to g, x and weight its derivatives
-# are the three operators below, and the derivatives of each are made of the other two.
+# A convolution x, kernel -> im2col(x) @ kernel is linear in both, and so is its gradient in each:
+# <im2col(x) @ kernel, g> is linear in three things. With respect to g, x and kernel its derivatives
+# are the three operators below, and the derivatives of each are made of the other two. The kernel,
+# (KH, KW, C, F), is meant as the matrix (KH*KW*C, F) here.
 #
 # Together they are the fast path of `im2col` and `rows_matmul`. There are KH*KW times as many
 # numbers in the rows as in the images; here they are made, used and forgotten block by block, in
@@ -145,16 +146,21 @@ BLOCK_CELLS = 2**19  # of rows that are in memory at a time: two megabytes of fl
 
 @primitive(saves=["input_shape"])
 def windows_affine(
-    x: Array, weight: Array, bias: Array, *, window: Window
+    x: Array, kernel: Array, bias: Array, *, window: Window
 ) -> tuple[Array, tuple[int, ...]]:
-    """`im2col(x) @ weight + bias`: (N, H, W, C), (KH*KW*C, F), (F,) -> (N, OH, OW, F)."""
-    return _times_matrix(x, weight, window, bias), x.shape
+    """`im2col(x) @ kernel + bias`: (N, H, W, C), (KH, KW, C, F), (F,) -> (N, OH, OW, F)."""
+    return _times_matrix(x, _as_matrix(kernel), window, bias), x.shape
 
 
 @primitive(saves=["input_shape"])
-def windows_matmul(x: Array, weight: Array, *, window: Window) -> tuple[Array, tuple[int, ...]]:
-    """`im2col(x) @ weight`: (N, H, W, C), (KH*KW*C, F) -> (N, OH, OW, F)."""
-    return _times_matrix(x, weight, window), x.shape
+def windows_matmul(x: Array, kernel: Array, *, window: Window) -> tuple[Array, tuple[int, ...]]:
+    """`im2col(x) @ kernel`: (N, H, W, C), (KH, KW, C, F) -> (N, OH, OW, F)."""
+    return _times_matrix(x, _as_matrix(kernel), window), x.shape
+
+
+def _as_matrix(kernel: Array) -> Array:
+    """(KH, KW, C, F) -> (KH*KW*C, F)"""
+    return kernel.reshape(-1, kernel.shape[-1])
 
 
 def _times_matrix(x: Array, weight: Array, window: Window, bias: Array | None = None) -> Array:
@@ -172,9 +178,10 @@ def _times_matrix(x: Array, weight: Array, window: Window, bias: Array | None = 
 
 @primitive
 def matmul_to_windows(
-    g: Array, weight: Array, *, input_shape: tuple[int, ...], window: Window
+    g: Array, kernel: Array, *, input_shape: tuple[int, ...], window: Window
 ) -> Array:
-    """`col2im(g @ weight.T)`: (N, OH, OW, F), (KH*KW*C, F) -> (N, H, W, C)."""
+    """`col2im(g @ kernel.T)`: (N, OH, OW, F), (KH, KW, C, F) -> (N, H, W, C)."""
+    weight = _as_matrix(kernel)
     padded = _zeros_with_padding(input_shape, window.pads, g.dtype)
     windows = _windows(padded, window)
     gradient = batch_innermost(g)  # (F, OH, OW, N)
@@ -189,7 +196,7 @@ def matmul_to_windows(
 
 @primitive(saves=["input_shape"])
 def windows_outer_sum(x: Array, g: Array, *, window: Window) -> tuple[Array, tuple[int, ...]]:
-    """`outer_sum(im2col(x), g)`: (N, H, W, C), (N, OH, OW, F) -> (KH*KW*C, F)."""
+    """`outer_sum(im2col(x), g)`: (N, H, W, C), (N, OH, OW, F) -> (KH, KW, C, F)."""
     windows = _windows(_padded(batch_innermost(x), window.pads), window)
     gradient = batch_innermost(g)  # (F, OH, OW, N)
     filters, weights = len(gradient), math.prod(windows.shape[:3])
@@ -197,28 +204,28 @@ def windows_outer_sum(x: Array, g: Array, *, window: Window) -> tuple[Array, tup
     for block in _blocks(windows):
         rows = windows[block].reshape(weights, -1)
         total += rows @ gradient[block].reshape(filters, -1).T
-    return total, x.shape
+    return total.reshape(*windows.shape[:3], filters), x.shape
 
 
-def _to_images(g: Tensor, weight: Tensor, input_shape: tuple[int, ...], window: Window) -> Tensor:
-    return matmul_to_windows(g, weight, input_shape=input_shape, window=window)
+def _to_images(g: Tensor, kernel: Tensor, input_shape: tuple[int, ...], window: Window) -> Tensor:
+    return matmul_to_windows(g, kernel, input_shape=input_shape, window=window)
 
 
-def _to_weight(g: Tensor, x: Tensor, window: Window) -> Tensor:
+def _to_kernel(g: Tensor, x: Tensor, window: Window) -> Tensor:
     return windows_outer_sum(x, g, window=window)
 
 
-windows_affine.defvjps(_to_images, _to_weight, lambda g: sum_to(g, shape=g.shape[-1:]))
-windows_matmul.defvjps(_to_images, _to_weight)
+windows_affine.defvjps(_to_images, _to_kernel, lambda g: sum_to(g, shape=g.shape[-1:]))
+windows_matmul.defvjps(_to_images, _to_kernel)
 matmul_to_windows.defvjps(
-    lambda g_x, weight, window: windows_matmul(g_x, weight, window=window),
+    lambda g_x, kernel, window: windows_matmul(g_x, kernel, window=window),
     lambda g_x, g, window: windows_outer_sum(g_x, g, window=window),
 )
 windows_outer_sum.defvjps(
-    lambda g_weight, g, input_shape, window: matmul_to_windows(
-        g, g_weight, input_shape=input_shape, window=window
+    lambda g_kernel, g, input_shape, window: matmul_to_windows(
+        g, g_kernel, input_shape=input_shape, window=window
     ),
-    lambda g_weight, x, window: windows_matmul(x, g_weight, window=window),
+    lambda g_kernel, x, window: windows_matmul(x, g_kernel, window=window),
 )
 
 

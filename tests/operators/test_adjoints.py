@@ -125,19 +125,19 @@ PAIRS = {
         (4, 2, 5, 36),
     ),
     "windows_matmul, matmul_to_windows": (
-        lambda x: convolution.windows_matmul(x, whole(36, 8), window=WINDOW).data,
+        lambda x: convolution.windows_matmul(x, whole(2, 3, 6, 8), window=WINDOW).data,
         lambda g: (
             convolution.matmul_to_windows(
-                g, whole(36, 8), input_shape=(4, 5, 7, 6), window=WINDOW
+                g, whole(2, 3, 6, 8), input_shape=(4, 5, 7, 6), window=WINDOW
             ).data
         ),
         (4, 5, 7, 6),
         (4, 2, 5, 8),
     ),
     "windows_matmul, windows_outer_sum": (
-        lambda weight: convolution.windows_matmul(whole(4, 5, 7, 6), weight, window=WINDOW).data,
+        lambda kernel: convolution.windows_matmul(whole(4, 5, 7, 6), kernel, window=WINDOW).data,
         lambda g: convolution.windows_outer_sum(whole(4, 5, 7, 6), g, window=WINDOW).data,
-        (36, 8),
+        (2, 3, 6, 8),
         (4, 2, 5, 8),
     ),
     "gather_winners, scatter_to_winners": (
