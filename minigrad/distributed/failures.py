@@ -2,24 +2,29 @@
 
 A rank that raises would leave the others waiting in a sum for a part that never comes.
 
-- `watch`: from now on, an exception that nobody catches ends the job, and Ctrl-C reaches rank 0.
+- `watch`: from now on, an exception that nobody catches ends the job, and so does Ctrl-C.
 - `end_the_job`: say why, and end all ranks.
 """
 
 from __future__ import annotations
 
+import atexit
+import os
 import signal
 import sys
 import threading
 import time
 import traceback
-from types import TracebackType
+from collections.abc import Callable
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from mpi4py import MPI
 
 PATIENCE = 1.0  # seconds that rank 0 is given to speak first
+
+READING = 0.25  # seconds; what the launcher has not read when the job ends may be lost
 
 INTERRUPTED = 130  # what shells return after Ctrl-C
 
@@ -28,7 +33,8 @@ def watch(comm: MPI.Intracomm) -> None:
     """End the job when an exception leaves this process, and have Ctrl-C interrupt rank 0 only.
 
     Launchers pass Ctrl-C on to every rank. Ranks other than 0 ignore it and go on, so that rank 0
-    comes out of the sum that it may be in; it then has one KeyboardInterrupt, and decides.
+    comes out of the sum that it may be in; there it is a KeyboardInterrupt as usual, once. However
+    rank 0 ends after that, the job ends with it.
     """
 
     def uncaught(
@@ -39,9 +45,13 @@ def watch(comm: MPI.Intracomm) -> None:
         text = "".join(traceback.format_exception(kind, error, trace)).rstrip()
         end_the_job(comm, f"{text}\nThis ends the job.", 1)
 
+    def interrupted(number: int, frame: FrameType | None) -> NoReturn:
+        atexit.register(_end, INTERRUPTED)
+        raise KeyboardInterrupt
+
     sys.excepthook = uncaught
-    if comm.rank > 0 and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if threading.current_thread() is threading.main_thread():  # others may not change it
+        signal.signal(signal.SIGINT, interrupted if comm.rank == 0 else signal.SIG_IGN)
 
 
 def end_the_job(comm: MPI.Intracomm, message: str, code: int) -> NoReturn:
@@ -53,7 +63,19 @@ def end_the_job(comm: MPI.Intracomm, message: str, code: int) -> NoReturn:
     if comm.rank > 0:
         time.sleep(PATIENCE)
         message = f"rank {comm.rank} of {comm.size}: {message}"
+    print(message, file=sys.stderr)
+    _end(code)
+
+
+def _end(code: int) -> NoReturn:
+    from mpi4py import MPI
+
     sys.stdout.flush()
-    print(message, file=sys.stderr, flush=True)
-    comm.Abort(code)
-    raise AssertionError("MPI_Abort returned")
+    sys.stderr.flush()
+    time.sleep(READING)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # all is said; MPI would speak of MPI_Abort
+    # Not the library's own communicator: MPICH's mpiexec would now and then return another code.
+    end: Callable[[int], object] = MPI.COMM_WORLD.Abort
+    end(code)
+    time.sleep(PATIENCE)  # it may return, and leave the end of this process to the launcher
+    os._exit(code)

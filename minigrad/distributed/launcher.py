@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -34,13 +33,11 @@ def processes_launched(environment: Mapping[str, str]) -> int | None:
 
 
 def connect(launched: int | None) -> MPI.Intracomm | None:
-    """Start MPI. The ranks, apart from messages of others; None if this is a single process.
+    """Start MPI. What connects the ranks; None if this is a single process.
 
     Raises ImportError where there is no mpi4py or no MPI library, RuntimeError where the library is
     not the one that the launcher belongs to.
     """
-    # A job that is ended says why itself; MPICH would add a line about MPI_Abort.
-    os.environ.setdefault("MPIR_CVAR_SUPPRESS_ABORT_MESSAGE", "1")
     count = "several" if launched is None else launched
     otherwise = "or set MINIGRAD_DISTRIBUTED=0 to have processes that know nothing of each other"
     try:
@@ -59,4 +56,4 @@ def connect(launched: int | None) -> MPI.Intracomm | None:
             f"{found}: mpi4py uses {library}, and the launcher belongs to another MPI; use the "
             f"mpiexec of that one (where pip installed mpich, it is beside python), {otherwise}"
         )
-    return MPI.COMM_WORLD.Dup() if found > 1 else None
+    return MPI.COMM_WORLD if found > 1 else None

@@ -23,10 +23,11 @@ def communicator() -> MPI.Intracomm | None:
     Found out once. In a job that is when MPI starts and `failures.watch` begins.
     """
     launched = processes_launched(os.environ)
-    comm = None if launched == 1 else connect(launched)
-    if comm is not None:
-        failures.watch(comm)
-    return comm
+    world = None if launched == 1 else connect(launched)
+    if world is None:
+        return None
+    failures.watch(world)
+    return world.Dup()  # messages of others cannot be taken for ours; and by now all ranks watch
 
 
 def rank() -> int:

@@ -77,8 +77,8 @@ class BatchNorm(Module):
     def _refuse_without_variance(self, count: int, shape: tuple[int, ...]) -> None:
         if count < 2:
             raise ValueError(
-                f"BatchNorm: in training an input of shape {shape} has {count} value per "
-                "channel, which has no variance; use a larger batch, or eval()"
+                f"{type(self).__name__}: in training an input of shape {shape} has {count} value "
+                "per channel, which has no variance; use a larger batch, or eval()"
             )
 
     def _follow(self, running: Tensor, batch: np.ndarray[Any, Any]) -> None:

@@ -35,11 +35,12 @@ TIMEOUT = 120  # seconds; a hang is a failure, and a slow machine is none
 
 def start(size, *command, **environment):
     """mpiexec with a command on so many ranks, in a process group of its own."""
-    threads = {"OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    # Lines are written as a whole, and if they come out, somebody has seen to it.
+    usual = {"OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": ""}
     return subprocess.Popen(
         [MPIEXEC, "-n", str(size), *command],
         cwd=ROOT,
-        env={**os.environ, **threads, **environment},
+        env={**os.environ, **usual, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
