@@ -14,16 +14,19 @@ from examples import ways_to_convolve
 from tests.benchmarks import (
     article,
     conv_op,
+    data_parallel,
     import_time,
     inference,
     nets,
     op_overhead,
     peers,
+    ranks,
     report,
     roof,
     train_step,
     turns,
 )
+from tests.distributed.launch import needs_mpi
 
 TORCH = bool(importlib.util.find_spec("torch"))
 JAX = bool(importlib.util.find_spec("jax"))
@@ -241,6 +244,65 @@ def test_a_plot_needs_the_scaling(capsys):
     with pytest.raises(SystemExit):
         conv_op.main(["--parts", "cost", "--plot", "scaling.png"])
     assert "nothing to draw without --parts scaling" in capsys.readouterr().err
+
+
+# --- several ranks --------------------------------------------------------------------------------
+
+
+@needs_mpi
+@pytest.mark.slow
+def test_steps_shared_by_ranks(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(ranks, "SUMS", [16, 4**9])
+    files = ["--json", str(tmp_path / "numbers.json")]
+    files += ["--plot", str(tmp_path / "ranks.png")] if TORCH else []
+    data_parallel.main(
+        ["--nets", "mlp128", "--batches", "3", "--ranks", "3", "--rounds", "1", *files]
+    )
+    text = capsys.readouterr().out
+    ((net, batch, *cells),) = rows_of(text, "net ")
+    assert (net, batch) == ("mlp128", "3")
+    assert len(cells) == 5 + 2 * TORCH
+    assert [row[0] for row in rows_of(text, "ranks")] == ["2", "3"]
+    for title in ("64 images per rank", "4,096 images in all"):
+        assert len(rows_of(text[text.index(title) :], "net ")) == len(data_parallel.NETWORKS)
+    results = written(tmp_path / "numbers.json")
+    assert {"1 rank", "3 ranks"} <= set(results["steps"][0]["seconds"])
+    assert {len(row["efficiency"]) for row in results["prediction"]} == {10}
+    if TORCH:
+        assert (tmp_path / "ranks.png").stat().st_size > 1000
+
+
+@needs_mpi
+def test_a_job_that_dies_is_named():
+    job = ranks.Job(2, "no such net", 3)
+    with pytest.raises(RuntimeError, match="2 ranks: the job died"):
+        job.turn()
+    job.close()
+
+
+def test_a_sum_is_two_exchanges():
+    """Of 100 bytes over 5 ranks: 4 messages of 20 bytes to others, twice."""
+    link = data_parallel.Link(latency=1.0, overhead=0.25, bandwidth=8.0)
+    assert link.seconds(5, 100) == 2 * (1 + 4 * 0.25 + 80 / 8)
+
+
+def test_the_link_in_memory_is_the_one_that_was_measured():
+    link = data_parallel.Link(3e-6, data_parallel.OVERHEAD, 5e9)
+    measured = [link.seconds(2, count) for count in ranks.SUMS]
+    np.testing.assert_allclose(data_parallel.link_in_memory(measured), link, rtol=1e-6)
+
+
+def test_efficiencies():
+    """A step of 1 s and 0.5 s an image; each sum takes 2 * (n - 1) s within a machine of 16."""
+    work = data_parallel.Work(per_step=1.0, per_image=0.5, gradients=0, handling=3.0)
+    memory, network = data_parallel.Link(0, 1, 1), data_parallel.Link(0, 2, 1)
+    by_batch = data_parallel.efficiencies(work, memory, network)
+    two, many = 0, data_parallel.RANKS.index(64)
+    grown, fixed = by_batch.values()
+    assert list(by_batch) == ["64 images per rank", "4,096 images in all"]
+    assert grown[two] == pytest.approx(33 / (33 + 3 + 2))
+    assert grown[many] == pytest.approx(33 / (33 + 3 + 2 * 63 * 2))
+    assert fixed[two] == pytest.approx(2049 / 2 / (1 + 1024 + 3 + 2))
 
 
 # --- the others -----------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from unittest import mock
 
 PAUSE = 0.15  # seconds between turns
@@ -114,8 +114,13 @@ class Competitor:
 @contextlib.contextmanager
 def _environment(threads: int | None) -> Iterator[None]:
     """What a process started in the meantime inherits."""
-    with mock.patch.dict(os.environ, dict.fromkeys(THREADS, str(threads)) if threads else {}):
+    with mock.patch.dict(os.environ, with_threads(threads)):
         yield
+
+
+def with_threads(threads: int | None) -> dict[str, str]:
+    """The environment variables that give a process so many threads; none to let it choose."""
+    return dict.fromkeys(THREADS, str(threads)) if threads else {}
 
 
 def _serve(connection: Connection, prepare: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
@@ -151,13 +156,22 @@ def _memory(name: str) -> float:
     return math.nan
 
 
-def take_turns(competitors: list[Competitor], rounds: int) -> dict[str, list[float]]:
+class TakesTurns(Protocol):
+    """What competes: a name, and seconds per call when its turn comes."""
+
+    name: str
+
+    def turn(self) -> float:
+        """Seconds per call, the median over one turn."""
+
+
+def take_turns(competitors: Sequence[TakesTurns], rounds: int) -> dict[str, list[float]]:
     """Seconds per call of every competitor, one entry per round."""
     times: dict[str, list[float]] = {competitor.name: [] for competitor in competitors}
     for round_number in range(rounds):
         # Another one begins each time, so that no one always follows the same other.
         first = round_number % len(competitors)
-        for competitor in competitors[first:] + competitors[:first]:
+        for competitor in [*competitors[first:], *competitors[:first]]:
             time.sleep(PAUSE)
             times[competitor.name].append(competitor.turn())
     return times
