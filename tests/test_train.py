@@ -6,6 +6,7 @@ import functools
 import io
 import json
 import math
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -875,7 +876,7 @@ def test_a_checkpoint_in_a_folder_that_cannot_be_written_to_is_refused_at_the_st
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By what the system says of the folder, because the superuser may write everywhere."""
-    monkeypatch.setattr(train.os, "access", lambda path, mode: path != tmp_path)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
     path = tmp_path / "run.safetensors"
     with pytest.raises(ValueError, match=f"fit: checkpoint={path} cannot be written"):
         Parts(1).fit(path, loss_fn=never)
