@@ -755,7 +755,7 @@ def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> Te
     """
     logits = as_tensor(logits)
     indices = _labels_for("cross_entropy", logits, labels, reduction)
-    return _reduce(losses.cross_entropy(logits, labels=indices), reduction)
+    return losses.cross_entropy(logits, labels=indices, reduction=reduction)
 
 
 def nll_loss(log_probabilities: Any, labels: Any, reduction: Reduction = "mean") -> Tensor:

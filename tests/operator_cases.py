@@ -1336,36 +1336,40 @@ def cross_entropy_of_sigmoid(z: float, t: float) -> float:
 
 
 for shape, labels in LABELS.items():
-    case(
-        str(shape),
-        {
-            "losses.cross_entropy_slope": lambda g, x, labels=labels: losses.cross_entropy_slope(
-                g,
-                x,
-                probabilities=oracles.softmax(x.data).astype(x.dtype),
-                at_label=(*np.indices(labels.shape, sparse=True), labels),
-            )
-        },
-        lambda g, x, labels=labels: (
-            g[..., None] * (oracles.softmax(x) - one_hot(x.shape[-1], labels))
-        ),
-        numbers(*shape[:-1]),
-        numbers(*shape),
-        order=3,
-    )
+    for label, g_shape, count in ((f"{shape}", shape[:-1], 1), (f"{shape} reduced", (), 3)):
+        case(
+            label,
+            {
+                "losses.cross_entropy_slope": lambda g, x, labels=labels, count=count: (
+                    losses.cross_entropy_slope(
+                        g,
+                        x,
+                        probabilities=oracles.softmax(x.data).astype(x.dtype),
+                        at_label=(*np.indices(labels.shape, sparse=True), labels),
+                        count=count,
+                    )
+                )
+            },
+            lambda g, x, labels=labels, count=count: (
+                g[..., None] / count * (oracles.softmax(x) - one_hot(x.shape[-1], labels))
+            ),
+            numbers(*g_shape),
+            numbers(*shape),
+            order=3,
+        )
 for reduction in ("mean", "sum", "none"):
     for shape, labels in LABELS.items():
         label = f"{shape} {reduction}"
-        functions = {
-            "F.cross_entropy": lambda x, labels=labels, reduction=reduction: F.cross_entropy(
-                x, labels, reduction
-            )
-        }
-        if reduction == "none":
-            functions["losses.cross_entropy"] = partial(losses.cross_entropy, labels=labels)
         case(
             label,
-            functions,
+            {
+                "F.cross_entropy": lambda x, labels=labels, reduction=reduction: F.cross_entropy(
+                    x, labels, reduction
+                ),
+                "losses.cross_entropy": partial(
+                    losses.cross_entropy, labels=labels, reduction=reduction
+                ),
+            },
             reduced(
                 at_labels(lambda row, y: -math.log(oracles.softmax(row)[y]), labels), reduction
             ),

@@ -204,8 +204,8 @@ def test_a_chain_is_a_straight_line():
     tensor, net = lenet_loss()
     boxes, _ = laid_out(tensor, net)
     spine = [box for box in boxes if box.depth > 4]
-    assert len(spine) > 10
-    assert np.ptp([box.x for box in spine]) < 0.01
+    assert len(spine) > 8
+    assert np.ptp([box.x for box in spine]) < 0.02  # inches
 
 
 def test_edges_meet_the_boxes_and_arguments_arrive_from_left_to_right(monkeypatch):
