@@ -1275,7 +1275,7 @@ for label, arguments in (("not training", {"training": False}), ("p=0", {"p": 0.
     moves_cells(label, {"F.dropout": partial(F.dropout, **arguments)}, same, numbers(3, 5))
 
 # In a process on its own; tests/distributed has the sum over several ranks.
-case("alone", {"sums.all_reduce": sums.all_reduce}, same, numbers(3, 5), linear=True)
+case("alone", {"sums.rank_sum": sums.rank_sum}, same, numbers(3, 5), linear=True)
 
 # --- labels and losses ----------------------------------------------------------------------------
 

@@ -227,6 +227,31 @@ def test_loader_refusals(make: Callable[[], Any], error: type[Exception], quoted
         make()
 
 
+class LastTwo:
+    """A sampler: the last two items of every batch, which must have five."""
+
+    def check(self, batch_size: int, items: int) -> None:
+        if batch_size != 5:
+            raise ValueError(f"LastTwo: batches of {batch_size} of {items} items")
+
+    def part(self, items: int) -> slice:
+        return slice(items - 2, items)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_sampler_says_which_part_of_every_batch_is_served(shuffle: bool) -> None:
+    whole = DataLoader(numbered(13), 5, shuffle, seed=3)
+    parts = DataLoader(numbered(13), 5, shuffle, seed=3, sampler=LastTwo())
+    assert len(parts) == len(whole) == 3
+    for _ in range(2):
+        assert epoch_of(parts) == [batch[-2:] for batch in epoch_of(whole)]
+
+
+def test_a_sampler_may_refuse_the_batches() -> None:
+    with pytest.raises(ValueError, match="LastTwo: batches of 4 of 13 items"):
+        DataLoader(numbered(13), 4, sampler=LastTwo())
+
+
 # --- train_test_split -----------------------------------------------------------------------------
 
 
