@@ -776,6 +776,15 @@ for a, b in (
         with_constant_right(np.matmul, fixed),
         numbers(*a),
     )
+for a in ((3, 5), (6, 2, 3, 5)):
+    case(
+        f"{a} @ (4, 5) transposed",
+        {"linear.rows_matmul": partial(linear.rows_matmul, transposed=True)},
+        lambda a, b: a @ b.T,
+        numbers(*a),
+        numbers(4, 5),
+        order=3,
+    )
 for a, b in (((3, 5), (3, 4)), ((1, 5), (1, 4)), ((2, 3, 5), (2, 3, 4))):
     case(
         f"{a} and {b}",

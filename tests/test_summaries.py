@@ -11,6 +11,7 @@ from minigrad import nn
 from minigrad.nn.calls import record_calls
 from minigrad.operators import linear
 from minigrad.summaries import summary
+from minigrad.tensor import as_tensor
 from models import lenet5, mlp, tiny_cnn, vgg_small
 
 
@@ -158,6 +159,22 @@ def test_several_inputs_and_products_in_the_forward(model):
     assert row.multiply_adds == 4 * 3 * 5 + 7 * 3 * 5 + 4 * 5 * 7
     (call,) = record_calls("a test", Attention(), [(4, 3), (7, 3)])
     assert call.input_shapes == ((1, 4, 3), (1, 7, 3))
+
+
+class Tied(nn.Module):
+    """The way back through a matrix, as an autoencoder with tied weights has it."""
+
+    def __init__(self):
+        self.weight = mg.Tensor(np.ones((5, 3), np.float32), requires_grad=True)
+
+    def forward(self, x):
+        return linear.rows_matmul(as_tensor(x), self.weight, transposed=True)
+
+
+def test_a_product_with_a_transposed_matrix():
+    (row,) = summary(Tied(), (4, 3), show=False).rows
+    assert row.output_shapes == ((1, 4, 5),)
+    assert row.multiply_adds == 4 * 3 * 5
 
 
 def test_shared_tensors_are_counted_once():

@@ -217,9 +217,9 @@ class _Counter:
     multiply_adds: int = 0
 
 
-def _matrix_product(a: Array, b: Array) -> int:
-    """One multiply-add per number of a, for each column of b."""
-    return a.size * b.shape[-1]
+def _matrix_product(a: Array, b: Array, transposed: bool = False) -> int:
+    """One multiply-add per number of a, for each column of b or, transposed, each row."""
+    return a.size * b.shape[-2 if transposed else -1]
 
 
 def _contraction(*arrays: Array, terms: Sequence[str], output: str) -> int:

@@ -60,12 +60,14 @@ broadcast_to.defvjps(lambda g, input_shape: sum_to(g, shape=input_shape))
 def sum_to(x: Array, *, shape: tuple[int, ...]) -> Any:
     """Add up what `broadcast_to` would repeat: x becomes an array of this smaller shape."""
     new_axes = x.ndim - len(shape)
-    repeated = tuple(range(new_axes)) + tuple(
-        new_axes + axis
-        for axis, size in enumerate(shape)
-        if size == 1 and x.shape[new_axes + axis] != 1
-    )
-    return x.sum(axis=repeated, keepdims=True).reshape(shape), x.shape
+    repeated = tuple(range(new_axes))
+    if x.shape[new_axes:] != shape:
+        repeated += tuple(
+            new_axes + axis
+            for axis, size in enumerate(shape)
+            if size == 1 and x.shape[new_axes + axis] != 1
+        )
+    return np.add.reduce(x, axis=repeated, keepdims=True).reshape(shape), x.shape
 
 
 sum_to.defvjps(lambda g, input_shape: broadcast_to(g, shape=input_shape))
@@ -303,12 +305,12 @@ def _broadcast_any(x: Any, shape: tuple[int, ...]) -> Any:
 
 
 @primitive
-def rows_matmul(a: Array, b: Array) -> Array:
+def rows_matmul(a: Array, b: Array, *, transposed: bool = False) -> Array:
     """Every row of a times one matrix, (..., k) @ (k, m) -> (..., m): what Dense and Conv2D end in.
 
-    One product over all rows, wherever they lie in memory.
+    One product over all rows, wherever they lie in memory. With `transposed` b is (m, k).
     """
-    return _product_of_rows(a, b)
+    return _product_of_rows(a, b.T if transposed else b)
 
 
 def _product_of_rows(a: Array, b: Array) -> Array:
@@ -329,8 +331,8 @@ def _product_of_rows(a: Array, b: Array) -> Array:
 
 
 rows_matmul.defvjps(
-    lambda g, b: rows_matmul(g, _swap_last(b)),
-    lambda g, a: outer_sum(a, g),
+    lambda g, b, transposed: rows_matmul(g, b, transposed=not transposed),
+    lambda g, a, transposed: outer_sum(g, a) if transposed else outer_sum(a, g),
 )
 
 
@@ -351,7 +353,7 @@ def outer_sum(a: Array, b: Array) -> Array:
 
 
 outer_sum.defvjps(
-    lambda g, b: rows_matmul(b, _swap_last(g)),
+    lambda g, b: rows_matmul(b, g, transposed=True),
     lambda g, a: rows_matmul(a, g),
 )
 
@@ -365,7 +367,7 @@ def affine(a: Array, b: Array, bias: Array) -> Array:
 
 
 affine.defvjps(
-    lambda g, b: rows_matmul(g, _swap_last(b)),
+    lambda g, b: rows_matmul(g, b, transposed=True),
     lambda g, a: outer_sum(a, g),
     lambda g: sum_to(g, shape=g.shape[-1:]),
 )

@@ -160,7 +160,7 @@ PAIRS = {
     ),
     "rows_matmul, with the transpose": (
         lambda a: linear.rows_matmul(a, whole(5, 4)).data,
-        lambda y: linear.rows_matmul(y, whole(5, 4).T).data,
+        lambda y: linear.rows_matmul(y, whole(5, 4), transposed=True).data,
         (2, 3, 5),
         (2, 3, 4),
     ),
