@@ -28,6 +28,7 @@ import numpy as np
 from ..conv_arithmetic import Pads, Pair, Window, output_shape, output_size
 from ..engine import Array, primitive
 from .linear import sum_to
+from .slices import outer_sum_of_columns, times_columns
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -170,7 +171,7 @@ def _times_matrix(x: Array, weight: Array, window: Window, bias: Array | None = 
     for block in _blocks(windows):
         rows = windows[block].reshape(len(weight), -1)  # (KH, KW, C, ...) -> (KH*KW*C, ...)
         product = out[block].reshape(filters, -1)  # a view, because of how blocks are cut
-        np.matmul(weight.T, rows, out=product)
+        times_columns(weight.T, rows, product)
         if bias is not None:
             product += bias[:, None]
     return as_images(out)
@@ -187,7 +188,9 @@ def matmul_to_windows(
     gradient = batch_innermost(g)  # (F, OH, OW, N)
     for block in _blocks(windows):
         part = windows[block]
-        rows = (weight @ gradient[block].reshape(len(gradient), -1)).reshape(part.shape)
+        rows = np.empty(part.shape, g.dtype)
+        columns = gradient[block].reshape(len(gradient), -1)
+        times_columns(weight, columns, rows.reshape(len(weight), -1))
         for to_row, from_row in zip(part, rows, strict=True):
             for cells, gradients in zip(to_row, from_row, strict=True):
                 cells += gradients
@@ -203,7 +206,7 @@ def windows_outer_sum(x: Array, g: Array, *, window: Window) -> tuple[Array, tup
     total = np.zeros((weights, filters), x.dtype)
     for block in _blocks(windows):
         rows = windows[block].reshape(weights, -1)
-        total += rows @ gradient[block].reshape(filters, -1).T
+        total += outer_sum_of_columns(rows, gradient[block].reshape(filters, -1))
     return total.reshape(*windows.shape[:3], filters), x.shape
 
 
