@@ -111,7 +111,7 @@ def im2col(
               [2., 3.]]]], dtype=float32)
     """
     x = _images("im2col", x)
-    windows = _Windows("im2col", kernel_size, stride, padding, dilation)
+    windows = Windows("im2col", kernel_size, stride, padding, dilation)
     windows.output_shape(x)
     return convolution.im2col(x, window=windows.window)
 
@@ -141,7 +141,7 @@ def col2im(
     tensor([1., 4., 3.], dtype=float32)
     """
     cols = as_tensor(cols)
-    windows = _Windows("col2im", kernel_size, stride, padding, dilation)
+    windows = Windows("col2im", kernel_size, stride, padding, dilation)
     if not isinstance(input_shape, (tuple, list)) or len(input_shape) != 4:
         raise ValueError(f"col2im: input_shape={input_shape!r} must be (N, H, W, C)")
     batch, height, width, channels = (
@@ -167,6 +167,8 @@ def conv2d(
     padding: Padding = "SAME",
     dilation: IntOrPair = 1,
     groups: int = 1,
+    *,
+    windows: Windows | None = None,
 ) -> Tensor:
     """Convolution of images: `im2col`, then the matrix product of a dense layer.
 
@@ -182,6 +184,7 @@ def conv2d(
         padding: "SAME", "VALID", "FULL", an int, (ph, pw) or ((top, bottom), (left, right)).
         groups: the channels and the filters are cut into this many parts; each part of the filters
             sees its part of the channels. C groups make a depthwise convolution.
+        windows: in place of stride, padding and dilation; layers have it from an earlier call.
 
     Returns:
         (N, OH, OW, F), with OH = floor((H + top + bottom - ((kh-1)*dilation + 1)) / stride) + 1
@@ -202,7 +205,8 @@ def conv2d(
     kh, kw, _, filters = kernel.shape
     if bias is not None:
         bias = _bias("conv2d", bias, filters)
-    windows = _Windows("conv2d", (kh, kw), stride, padding, dilation)
+    if windows is None:
+        windows = Windows("conv2d", (kh, kw), stride, padding, dilation)
     windows.output_shape(x)
     if groups == 1 and fast_paths_enabled():
         return _windows_affine(x, kernel, bias, windows.window)
@@ -373,7 +377,7 @@ def conv_transpose2d(
     channels = channels_per_group * groups
     if bias is not None:
         bias = _bias(where, bias, channels)
-    windows = _Windows(where, (kh, kw), stride, padding, dilation)
+    windows = Windows(where, (kh, kw), stride, padding, dilation)
     batch, height, width, _ = x.shape
     input_shape = (batch, *windows.transposed_shape((height, width), output_shape), channels)
     if groups == 1:
@@ -396,7 +400,12 @@ def conv_transpose2d(
 
 
 def max_pool2d(
-    x: Any, kernel_size: IntOrPair, stride: IntOrPair | None = None, padding: Padding = "VALID"
+    x: Any,
+    kernel_size: IntOrPair,
+    stride: IntOrPair | None = None,
+    padding: Padding = "VALID",
+    *,
+    windows: Windows | None = None,
 ) -> Tensor:
     """The maximum of every window. Padded cells never win; ties go to the first in row-major order.
 
@@ -405,6 +414,7 @@ def max_pool2d(
         kernel_size: an int, or (height, width).
         stride: likewise; by default the kernel size.
         padding: as for `conv2d`.
+        windows: in place of all these; layers have it from an earlier call.
 
     Returns:
         (N, OH, OW, C).
@@ -416,8 +426,9 @@ def max_pool2d(
     tensor([ 1.,  3.,  5.,  7.,  9., 11.], dtype=float64)
     """
     x = _images("max_pool2d", x)
-    stride = kernel_size if stride is None else stride
-    windows = _Windows("max_pool2d", kernel_size, stride, padding, 1)
+    if windows is None:
+        stride = kernel_size if stride is None else stride
+        windows = Windows("max_pool2d", kernel_size, stride, padding)
     windows.refuse_windows_of_padding(x)
     if windows.are_tiles() and fast_paths_enabled():
         remember = x.requires_grad and is_recording()
@@ -455,7 +466,7 @@ def avg_pool2d(
     """
     x = _images("avg_pool2d", x)
     stride = kernel_size if stride is None else stride
-    windows = _Windows("avg_pool2d", kernel_size, stride, padding, 1)
+    windows = Windows("avg_pool2d", kernel_size, stride, padding)
     oh, ow = windows.refuse_windows_of_padding(x)
     kh, kw = windows.kernel_size
     batch, height, width, channels = x.shape
@@ -470,8 +481,11 @@ def avg_pool2d(
 _NO_PADS: Pads = ((0, 0), (0, 0))
 
 
-class _Windows:
-    """The geometry of sliding windows, checked once; errors speak of the function `where`."""
+class Windows:
+    """The geometry of sliding windows, checked once; errors speak of the function `where`.
+
+    Args as for `conv2d` and `max_pool2d`, with the same errors.
+    """
 
     def __init__(
         self,
@@ -479,7 +493,7 @@ class _Windows:
         kernel_size: IntOrPair,
         stride: IntOrPair,
         padding: Padding,
-        dilation: IntOrPair,
+        dilation: IntOrPair = 1,
     ) -> None:
         self.where = where
         self.kernel_size: Pair = pair(kernel_size, "kernel_size", where=where)
@@ -493,6 +507,7 @@ class _Windows:
         return self.stride == self.kernel_size and self.pads == _NO_PADS
 
     def output_shape_for(self, height: int, width: int) -> Pair:
+        """How many windows there are on an image; ValueError where none fits."""
         return output_shape(
             (height, width),
             self.kernel_size,
@@ -521,6 +536,7 @@ class _Windows:
         return height, width
 
     def output_shape(self, x: Tensor) -> Pair:
+        """How many windows there are on each of the images (N, H, W, C)."""
         return self.output_shape_for(x.shape[1], x.shape[2])
 
     def refuse_windows_of_padding(self, x: Tensor) -> Pair:

@@ -21,11 +21,10 @@ from ..conv_arithmetic import (
     resolve_padding,
 )
 from ..tensor import Tensor, as_tensor
-from .layers import bias_parameter
-from .module import Module
+from .layers import SlidingWindow, bias_parameter
 
 
-class _Convolution(Module):
+class _Convolution(SlidingWindow):
     """What the convolution layers share. Each sets its own window (`kernel_size` and the rest)."""
 
     layout: str  # of the input, one letter per axis
@@ -139,15 +138,9 @@ class Conv2D(_Convolution):
 
     def forward(self, x: Any) -> Tensor:
         """(N, H, W, in_channels) -> (N, OH, OW, out_channels)"""
-        return F.conv2d(
-            self.checked(x),
-            self.kernel,
-            self.bias,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.groups,
-        )
+        x, kernel_size = self.checked(x), self.kernel.shape[:2]
+        windows = self.windows("conv2d", kernel_size, self.stride, self.padding, self.dilation)
+        return F.conv2d(x, self.kernel, self.bias, groups=self.groups, windows=windows)
 
 
 class Conv1D(_Convolution):

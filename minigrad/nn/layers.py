@@ -27,6 +27,18 @@ def bias_parameter(size: int) -> Tensor:
     return Tensor(init.zeros((size,)), requires_grad=True)
 
 
+class SlidingWindow(Module):
+    """What layers share whose window slides over images: they resolve its geometry once."""
+
+    _resolved: tuple[Any, F.Windows] | None = None
+
+    def windows(self, where: str, *geometry: Any) -> F.Windows:
+        """The windows of this geometry, as `F.Windows` takes it; anew only if it has changed."""
+        if self._resolved is None or self._resolved[0] != geometry:
+            self._resolved = geometry, F.Windows(where, *geometry)
+        return self._resolved[1]
+
+
 class Dense(Module):
     """A fully connected layer: x @ weight + bias, every output seeing every input.
 
@@ -78,7 +90,7 @@ class Dense(Module):
         return f"{self.in_features}, {self.out_features}{bias}"
 
 
-class _Pool2D(Module):
+class _Pool2D(SlidingWindow):
     def __init__(
         self,
         kernel_size: IntOrPair,
@@ -110,7 +122,8 @@ class MaxPool2D(_Pool2D):
 
     def forward(self, x: Any) -> Tensor:
         """(N, H, W, C) -> (N, OH, OW, C)"""
-        return F.max_pool2d(x, self.kernel_size, self.stride, self.padding)
+        windows = self.windows("max_pool2d", self.kernel_size, self.stride, self.padding)
+        return F.max_pool2d(x, self.kernel_size, windows=windows)
 
 
 class AvgPool2D(_Pool2D):

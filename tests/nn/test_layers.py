@@ -165,6 +165,28 @@ def test_pooling_against_loops(
     check_gradients(layer, x)
 
 
+def test_windows_that_are_changed_between_calls() -> None:
+    """A layer remembers what its windows are, but not longer than they are so."""
+    x = random_array(2, 9, 7, 3).astype(np.float32)
+    conv, pool = nn.Conv2D(3, 4, (2, 3)), nn.MaxPool2D((2, 3))
+    shapes = [(conv(x).shape, pool(x).shape)]
+    conv.stride = pool.stride = (2, 1)
+    shapes.append((conv(x).shape, pool(x).shape))
+    conv.padding = pool.padding = ((1, 0), (0, 2))
+    shapes.append((conv(x).shape, pool(x).shape))
+    conv.dilation, pool.kernel_size = (1, 2), (4, 3)
+    shapes.append((conv(x).shape, pool(x).shape))
+    conv.kernel = Tensor(random_array(4, 1, 3, 4).astype(np.float32))
+    shapes.append((conv(x).shape, pool(x).shape))
+    assert shapes == [
+        ((2, 9, 7, 4), (2, 4, 2, 3)),
+        ((2, 5, 7, 4), (2, 4, 5, 3)),
+        ((2, 5, 7, 4), (2, 5, 7, 3)),
+        ((2, 5, 5, 4), (2, 4, 7, 3)),
+        ((2, 4, 9, 4), (2, 4, 7, 3)),
+    ]
+
+
 def test_global_average() -> None:
     x = random_array(2, 5, 7, 3)
     expected = [[math.fsum(x[n, :, :, c].flat) / 35 for c in range(3)] for n in range(2)]
