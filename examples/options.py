@@ -1,11 +1,31 @@
-"""What programs understand on the command line, for argparse: `at_least`, `sizes`, `padding`."""
+"""What programs understand on the command line, for argparse.
+
+- `at_least`, `sizes`, `padding`: kinds of options.
+- `Parser`: for programs that may run in several processes at once.
+"""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import Any, NoReturn
+
+from minigrad import distributed
 
 LARGEST = 4096  # along a side: weights or images of more would fill the memory
+
+
+class Parser(argparse.ArgumentParser):
+    """Says everything once, however many processes read the same command line."""
+
+    def error(self, message: str) -> NoReturn:
+        """As argparse says it."""
+        distributed.abort(f"{self.format_usage()}{self.prog}: error: {message}", code=2)
+
+    def print_help(self, file: Any = None) -> None:
+        """The text of --help."""
+        if distributed.rank() == 0:
+            super().print_help(file)
 
 
 def at_least(minimum: int) -> Callable[[str], int]:

@@ -3,10 +3,14 @@
     python -m examples.train_mnist                                    # drawn digits, no download
     python -m examples.train_mnist --dataset mnist --data-dir DIR     # the real ones
     python -m examples.train_mnist --resume                           # go on after an interruption
+    mpiexec -n 2 python -m examples.train_mnist                       # the same, on two cores
 
 Writes into --out: weights.safetensors, checkpoint.safetensors, history.json, curves.png,
 filters.png (of the first layer, where it is a convolution) and mistakes.png. An earlier run that
 lies there is replaced, but only once the first epoch of the new one is finished.
+
+Under mpiexec all processes share every batch. What they have in common, the first of them says and
+writes; a run of any number can be resumed by any other.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 # Before NumPy loads: these matrices are so small that several threads only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -25,10 +29,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 import minigrad as mg
-from minigrad import data, nn, optim, train, viz
+from minigrad import data, distributed, nn, optim, train, viz
 from models import lenet5, mlp, tiny_cnn
 
-from .options import at_least
+from .options import Parser, at_least
 
 MODELS = {"lenet5": lenet5, "mlp": mlp, "tiny_cnn": tiny_cnn}
 
@@ -51,14 +55,18 @@ DIGITS_FOR_TESTING = 2_000
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit code."""
-    options = parse(arguments)
     try:
-        return run(options)
+        distributed.size()
+    except (ImportError, RuntimeError) as error:  # several processes, and nothing connects them
+        print(f"train_mnist: {error}", file=sys.stderr)
+        return 1
+    try:
+        return run(parse(arguments))
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
     except (ValueError, OSError) as error:
-        return fail(str(error))
+        fail(str(error))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -71,7 +79,8 @@ def run(options: argparse.Namespace) -> int:
     out.mkdir(parents=True, exist_ok=True)
     if not os.access(out, os.W_OK):
         raise PermissionError(f"--out: the folder {out} cannot be written to")
-    train_images, train_labels, test_images, test_labels = load(settings)
+    with distributed.main_first():  # the others find what it has drawn or downloaded
+        train_images, train_labels, test_images, test_labels = load(settings)
 
     mg.manual_seed(settings["seed"])
     model = MODELS[settings["model"]]()
@@ -80,17 +89,26 @@ def run(options: argparse.Namespace) -> int:
         batch_size=settings["batch_size"],
         shuffle=True,
         seed=settings["seed"],
+        sampler=distributed.DistributedSampler(),
     )
-    test_loader = data.DataLoader((test_images, test_labels), batch_size=500)
-    optimizer = optim.Adam(model.parameters(), lr=settings["lr"])
+    test_loader = data.DataLoader(
+        (test_images, test_labels), batch_size=500, sampler=distributed.DistributedSampler()
+    )
+    adam = optim.Adam(model.parameters(), lr=settings["lr"])
+    optimizer = distributed.DistributedOptimizer(adam)
     scheduler = optim.OneCycleLR(
         optimizer, max_lr=settings["lr"], total_steps=settings["epochs"] * len(loader)
     )
-    print(
+    say(
         f"{settings['model']}, {sum(p.size for p in model.parameters()):,} parameters; "
         f"{settings['dataset']}, {len(train_images):,} images to learn from, {len(test_images):,} "
         "to test on"
     )
+    if distributed.size() > 1:
+        say(
+            f"{distributed.size()} processes share every batch; if one dies, all end, and --resume "
+            "goes on after the last epoch shown"
+        )
 
     history = train.History()
     weights = out / "weights.safetensors"
@@ -117,7 +135,7 @@ def run(options: argparse.Namespace) -> int:
             settings=settings,
             history=history,
         )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # the first process alone has it, and all end when it does
         if scheduler.steps == 0:  # nothing was learned that could replace what is there
             raise
         if over_earlier_run and not history.epochs:
@@ -134,20 +152,23 @@ def run(options: argparse.Namespace) -> int:
     except train.Diverged as error:
         if not history.epochs:
             nothing_written = "no epoch was finished, so nothing was written"
-            return fail(f"{error}\n{earlier_run_stays if over_earlier_run else nothing_written}")
-        save()
-        return fail(f"{error}\nthe last good weights are in {out}/")
+            fail(f"{error}\n{earlier_run_stays if over_earlier_run else nothing_written}")
+        with distributed.main_first():  # no process ends before all is written
+            if distributed.rank() == 0:
+                save()
+        fail(f"{error}\nthe last good weights are in {out}/")
 
-    save()
-    draw(model, history, test_images, test_labels, out)
-    print(f"weights, history and pictures are in {out}/")
-    print(f"test accuracy {history.epochs[-1]['test_accuracy']:.4f}")
+    if distributed.rank() == 0:
+        save()
+        draw(model, history, test_images, test_labels, out)
+    say(f"weights, history and pictures are in {out}/")
+    say(f"test accuracy {history.epochs[-1]['test_accuracy']:.4f}")
     return 0
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line. Options left out are None, so that a checkpoint can fill them."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m examples.train_mnist", description=(__doc__ or "").split("\n")[0]
     )
 
@@ -247,10 +268,15 @@ def draw(
     )
 
 
-def fail(message: str) -> int:
-    """Say what went wrong; the exit code."""
-    print(f"train_mnist: {message}", file=sys.stderr)
-    return 1
+def say(message: str) -> None:
+    """Print a line, once."""
+    if distributed.rank() == 0:
+        print(message, flush=True)
+
+
+def fail(message: str) -> NoReturn:
+    """Say what went wrong, once, and end all processes with exit code 1."""
+    distributed.abort(f"train_mnist: {message}")
 
 
 if __name__ == "__main__":

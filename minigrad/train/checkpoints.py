@@ -18,6 +18,8 @@ from ..engine import Array
 from ..serialization import load_with_metadata, save
 from .parts import Parts
 
+Checkpoint = tuple[dict[str, Array], dict[str, Any]]  # arrays, and what JSON keeps
+
 
 def keep(
     parts: Parts,
@@ -32,9 +34,11 @@ def keep(
     save(arrays, path, metadata={"minigrad": json.dumps(rest, default=np.ndarray.tolist)})
 
 
-def restore(parts: Parts, path: str | os.PathLike[str], epochs: int) -> list[dict[str, Any]]:
-    """Bring all to the state in a checkpoint, or nothing. Returns the epochs' records."""
-    arrays, rest = read_checkpoint(path)
+def restore(
+    parts: Parts, path: str | os.PathLike[str], read: Checkpoint, epochs: int
+) -> list[dict[str, Any]]:
+    """Bring all to the state read from a checkpoint, or nothing. Returns the epochs' records."""
+    arrays, rest = read
     records: list[dict[str, Any]] = rest["epochs"]
     before = parts.state()
     try:
@@ -58,7 +62,7 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
     return read_checkpoint(path)[1]["settings"] or {}
 
 
-def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
+def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """The arrays, and the rest."""
     arrays, metadata = load_with_metadata(path)
     with contextlib.suppress(ValueError):  # no JSON

@@ -8,6 +8,7 @@ from .. import functional as F
 from ..engine import no_grad
 from ..nn import Module
 from ..tensor import Tensor
+from . import together
 from .measuring import (
     LossFunction,
     Metric,
@@ -28,7 +29,9 @@ def evaluate(
 ) -> dict[str, float]:
     """Loss and metric over a loader, in evaluation mode, averaged over all items.
 
-    Nothing in the model is changed, and its modes are as before when it is done.
+    Nothing in the model is changed, and its modes are as before when it is done. Where several
+    ranks share the loader (`distributed.DistributedSampler`), every rank must call it, and gets the
+    average over all items; otherwise it is a matter of the rank that calls it.
 
     Args:
         model: called on the first array of each batch.
@@ -48,11 +51,13 @@ def evaluate(
     name = name_of(metric)
     modes = [(module, module.training) for _, module in model.named_modules()]
     model.eval()
-    totals = RunningMeans()
+    totals, shared = RunningMeans(), together.is_shared(loader)
     try:
         with no_grad():
             for batch in loader:
                 inputs, targets = inputs_and_targets("evaluate", batch)
+                if shared and len(targets) == 0:
+                    continue
                 outputs = model(inputs)
                 values = {"loss": loss_of("evaluate", loss_fn, outputs, targets).item()}
                 if metric is not None:
@@ -61,6 +66,8 @@ def evaluate(
     finally:
         for module, training in modes:
             module.training = training
+    if shared:
+        totals = together.totals_of_ranks(totals)
     if totals.count == 0:
         raise ValueError("evaluate: the loader gives no batches")
     return totals.means()

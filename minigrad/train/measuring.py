@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,22 +37,22 @@ def accuracy(scores: Tensor, labels: Tensor) -> float:
     return float(np.mean(scores.data.argmax(axis=-1) == labels.data))
 
 
+@dataclass
 class RunningMeans:
     """Averages over items, of values given per batch."""
 
-    def __init__(self) -> None:
-        self.count = 0
-        self._sums: dict[str, float] = {}
+    count: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
 
     def add(self, count: int, values: dict[str, float]) -> None:
         """The means over one more batch, of so many items."""
         self.count += count
         for name, value in values.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value * count
+            self.sums[name] = self.sums.get(name, 0.0) + value * count
 
     def means(self) -> dict[str, float]:
         """By name."""
-        return {name: total / self.count for name, total in self._sums.items()}
+        return {name: total / self.count for name, total in self.sums.items()}
 
 
 def inputs_and_targets(where: str, batch: Any) -> tuple[Tensor, Tensor]:
