@@ -140,23 +140,28 @@ def _without_padding(padded: Array, images: tuple[int, ...], pads: Pads) -> Arra
 #
 # Together they are the fast path of `im2col` and `rows_matmul`. There are KH*KW times as many
 # numbers in the rows as in the images; here they are made, used and forgotten block by block, in
-# the processor's cache, and none is kept for the gradient.
+# the processor's cache. Only where one block is all of them are they kept for the gradient to the
+# kernel.
 
 BLOCK_CELLS = 2**19  # of rows that are in memory at a time: two megabytes of float32
 
 
-@primitive(saves=["input_shape"])
+@primitive(saves=["input_shape", "rows"])
 def windows_affine(
     x: Array, kernel: Array, bias: Array, *, window: Window
-) -> tuple[Array, tuple[int, ...]]:
+) -> tuple[Array, tuple[int, ...], Array | None]:
     """`im2col(x) @ kernel + bias`: (N, H, W, C), (KH, KW, C, F), (F,) -> (N, OH, OW, F)."""
-    return _times_matrix(x, _as_matrix(kernel), window, bias), x.shape
+    out, rows = _times_matrix(x, _as_matrix(kernel), window, bias)
+    return out, x.shape, rows
 
 
-@primitive(saves=["input_shape"])
-def windows_matmul(x: Array, kernel: Array, *, window: Window) -> tuple[Array, tuple[int, ...]]:
+@primitive(saves=["input_shape", "rows"])
+def windows_matmul(
+    x: Array, kernel: Array, *, window: Window
+) -> tuple[Array, tuple[int, ...], Array | None]:
     """`im2col(x) @ kernel`: (N, H, W, C), (KH, KW, C, F) -> (N, OH, OW, F)."""
-    return _times_matrix(x, _as_matrix(kernel), window), x.shape
+    out, rows = _times_matrix(x, _as_matrix(kernel), window)
+    return out, x.shape, rows
 
 
 def _as_matrix(kernel: Array) -> Array:
@@ -164,7 +169,10 @@ def _as_matrix(kernel: Array) -> Array:
     return kernel.reshape(-1, kernel.shape[-1])
 
 
-def _times_matrix(x: Array, weight: Array, window: Window, bias: Array | None = None) -> Array:
+def _times_matrix(
+    x: Array, weight: Array, window: Window, bias: Array | None = None
+) -> tuple[Array, Array | None]:
+    """The product, and im2col(x) as (KH*KW*C, OH*OW*N) where it is a single block."""
     windows = _windows(_padded(batch_innermost(x), window.pads), window)
     filters = weight.shape[1]
     out = np.empty((filters, *windows.shape[3:]), x.dtype)  # (F, OH, OW, N)
@@ -174,7 +182,7 @@ def _times_matrix(x: Array, weight: Array, window: Window, bias: Array | None = 
         times_columns(weight.T, rows, product)
         if bias is not None:
             product += bias[:, None]
-    return as_images(out)
+    return as_images(out), rows if rows.size == windows.size else None
 
 
 @primitive
@@ -198,24 +206,33 @@ def matmul_to_windows(
 
 
 @primitive(saves=["input_shape"])
-def windows_outer_sum(x: Array, g: Array, *, window: Window) -> tuple[Array, tuple[int, ...]]:
-    """`outer_sum(im2col(x), g)`: (N, H, W, C), (N, OH, OW, F) -> (KH, KW, C, F)."""
-    windows = _windows(_padded(batch_innermost(x), window.pads), window)
+def windows_outer_sum(
+    x: Array, g: Array, *, window: Window, rows: Array | None = None
+) -> tuple[Array, tuple[int, ...]]:
+    """`outer_sum(im2col(x), g)`: (N, H, W, C), (N, OH, OW, F) -> (KH, KW, C, F).
+
+    `rows` is im2col(x) as (KH*KW*C, OH*OW*N), if it is still there.
+    """
     gradient = batch_innermost(g)  # (F, OH, OW, N)
-    filters, weights = len(gradient), math.prod(windows.shape[:3])
-    total = np.zeros((weights, filters), x.dtype)
-    for block in _blocks(windows):
-        rows = windows[block].reshape(weights, -1)
-        total += outer_sum_of_columns(rows, gradient[block].reshape(filters, -1))
-    return total.reshape(*windows.shape[:3], filters), x.shape
+    filters = len(gradient)
+    if rows is not None:
+        total = outer_sum_of_columns(rows, gradient.reshape(filters, -1))
+    else:
+        windows = _windows(_padded(batch_innermost(x), window.pads), window)
+        weights = math.prod(windows.shape[:3])
+        total = np.zeros((weights, filters), x.dtype)
+        for block in _blocks(windows):
+            part = windows[block].reshape(weights, -1)
+            total += outer_sum_of_columns(part, gradient[block].reshape(filters, -1))
+    return total.reshape(*window.kernel_size, x.shape[-1], filters), x.shape
 
 
 def _to_images(g: Tensor, kernel: Tensor, input_shape: tuple[int, ...], window: Window) -> Tensor:
     return matmul_to_windows(g, kernel, input_shape=input_shape, window=window)
 
 
-def _to_kernel(g: Tensor, x: Tensor, window: Window) -> Tensor:
-    return windows_outer_sum(x, g, window=window)
+def _to_kernel(g: Tensor, x: Tensor, window: Window, rows: Array | None) -> Tensor:
+    return windows_outer_sum(x, g, window=window, rows=rows)
 
 
 windows_affine.defvjps(_to_images, _to_kernel, lambda g: sum_to(g, shape=g.shape[-1:]))

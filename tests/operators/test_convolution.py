@@ -911,6 +911,18 @@ def test_every_cut_into_blocks_computes_the_same(cells, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("cells", "kept"), [(2 * 4 * 5 * 18 - 1, None), (2 * 4 * 5 * 18, (18, 40))]
+)
+def test_rows_are_kept_for_the_gradient_where_they_are_one_block(cells, kept, monkeypatch):
+    monkeypatch.setattr(convolution, "BLOCK_CELLS", cells)
+    x = mg.Tensor(numbers(2, 5, 6, 3), requires_grad=True)
+    kernel = mg.Tensor(numbers(2, 3, 3, 4), requires_grad=True)
+    with mg.fast_paths(True):
+        rows = F.conv2d(x, kernel, padding=((0, 0), (0, 1))).node.saved["rows"]
+    assert (None if rows is None else rows.shape) == kept
+
+
+@pytest.mark.parametrize(
     "dtypes", [("u1", "u1", "f8"), ("?", "?", "f4"), ("f4", "f4", "f8"), ("u1", "f4", "f4")]
 )
 def test_the_bias_is_added_to_the_product_in_its_own_dtype(dtypes):
