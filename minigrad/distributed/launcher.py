@@ -50,7 +50,7 @@ def connect(launched: int | None) -> MPI.Intracomm | None:
         ) from error
     found = MPI.COMM_WORLD.size
     if launched is not None and found != launched:
-        library = MPI.Get_library_version().partition("\n")[0].strip(" \0")
+        library = " ".join(MPI.Get_library_version().partition("\n")[0].split())
         raise RuntimeError(
             f"minigrad.distributed: the launcher started {launched} processes, but MPI sees "
             f"{found}: mpi4py uses {library}, and the launcher belongs to another MPI; use the "

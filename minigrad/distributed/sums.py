@@ -17,7 +17,7 @@ from .ranks import communicator
 
 # Bytes that a rank receives. Below it, everybody gets everything and adds it up: one exchange
 # instead of two, and at this size it is the number of exchanges that takes the time.
-SMALL = 1 << 17
+SMALL = 1 << 16
 
 # MPI counts bytes in 32 bits in many places. A multiple of every dtype's size.
 LARGEST_MESSAGE = 1 << 30

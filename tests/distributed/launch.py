@@ -36,7 +36,7 @@ TIMEOUT = 120  # seconds; a hang is a failure, and a slow machine is none
 def start(size, *command, **environment):
     """mpiexec with a command on so many ranks, in a process group of its own."""
     # Lines are written as a whole, and if they come out, somebody has seen to it.
-    usual = {"OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": ""}
+    usual = {"OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "", "MINIGRAD_DISTRIBUTED": "1"}
     return subprocess.Popen(
         [MPIEXEC, "-n", str(size), *command],
         cwd=ROOT,
