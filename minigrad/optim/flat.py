@@ -59,6 +59,7 @@ class FlatGroup:
         total = self._ends[-1]
         self._gradient, self._values, self._update = (np.empty(total, self.dtype) for _ in range(3))
         self._averages = {name: np.zeros(total, self.dtype) for name in averages}
+        self._runs: dict[range, Run] = {}  # made so far: nearly always the same ones come again
         self._gradient_of = self._views(self._gradient)
         self._values_of = self._views(self._values)
         self._update_of = self._views(self._update)
@@ -84,9 +85,9 @@ class FlatGroup:
                 continue
             if not self._fits(member, parameter.data, gradient):
                 self._refuse(member, parameter.data, gradient, caller)
-            np.copyto(self._gradient_of[member], gradient.data)
+            self._gradient_of[member][...] = gradient.data
             if with_values:
-                np.copyto(self._values_of[member], parameter.data)
+                self._values_of[member][...] = parameter.data
             if runs and self._continues(runs[-1], member):
                 runs[-1] = range(runs[-1].start, member + 1)
             else:
@@ -105,15 +106,19 @@ class FlatGroup:
         )
 
     def _run(self, members: range) -> Run:
-        place = slice(self._ends[members.start], self._ends[members.stop])
-        return Run(
-            members,
-            self.steps[members.start],
-            self._gradient[place],
-            self._values[place],
-            self._update[place],
-            {name: flat[place] for name, flat in self._averages.items()},
-        )
+        if members not in self._runs:
+            place = slice(self._ends[members.start], self._ends[members.stop])
+            self._runs[members] = Run(
+                members,
+                0,
+                self._gradient[place],
+                self._values[place],
+                self._update[place],
+                {name: flat[place] for name, flat in self._averages.items()},
+            )
+        run = self._runs[members]
+        run.steps = self.steps[members.start]
+        return run
 
     def apply(self, run: Run) -> None:
         """Subtract what the rule left in `run.update`, and count the step."""
