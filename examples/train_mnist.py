@@ -19,6 +19,7 @@ import argparse
 import math
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -60,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ImportError, RuntimeError) as error:  # several processes, and nothing connects them
         print(f"train_mnist: {error}", file=sys.stderr)
         return 1
+    if distributed.rank() > 0:
+        warnings.simplefilter("ignore")  # NumPy has the same to say on all of them
     try:
         return run(parse(arguments))
     except KeyboardInterrupt:

@@ -33,7 +33,7 @@ needs_mpi = pytest.mark.skipif(
 TIMEOUT = 120  # seconds; a hang is a failure, and a slow machine is none
 
 
-def start(size, *command, **environment):
+def start(size, *command, stderr=subprocess.PIPE, **environment):
     """mpiexec with a command on so many ranks, in a process group of its own."""
     # Lines are written as a whole, and if they come out, somebody has seen to it.
     usual = {"OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "", "MINIGRAD_DISTRIBUTED": "1"}
@@ -43,7 +43,7 @@ def start(size, *command, **environment):
         env={**os.environ, **usual, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
         start_new_session=True,
     )
