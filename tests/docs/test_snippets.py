@@ -91,6 +91,8 @@ def test_commands_name_programs_and_options_that_exist(name):
 def unknown_in(command):
     """What a shell command names that does not exist: a program of ours, or an option of it."""
     words = shlex.split(command, comments=True)
+    if [word.rpartition("/")[2] for word in words[:1]] == ["mpiexec"]:
+        words = words[3:]  # mpiexec -n 2 python ...
     if "python" not in [word.rpartition("/")[2] for word in words[:1]]:
         return []
     match words[1:]:
@@ -161,6 +163,7 @@ def test_errors_have_the_line_of_the_page():
         ("python -m examples.conv_vs_dense --help-me", ["--help-me"]),
         ("python -m examples.no_such_program", ["examples.no_such_program"]),
         ("python docs/no_such.py", ["docs/no_such.py"]),
+        (".venv/bin/mpiexec -n 2 python -m examples.train_mnist --no-such", ["--no-such"]),
         (".venv/bin/python -m examples.train_mnist --resume  # --not-this", []),
         ("python -m examples.exercises", []),
         ("pip install --quiet .", []),
