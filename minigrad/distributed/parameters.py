@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
@@ -126,7 +127,7 @@ def _by_dtype(dtypes: Mapping[Any, np.dtype[Any]]) -> list[list[Any]]:
 
 def _parts(flat: Array, shapes: Sequence[tuple[int, ...]]) -> list[Array]:
     """The arrays that lie end to end in a flat one, as views."""
-    ends = list(accumulate((int(np.prod(shape)) for shape in shapes), initial=0))
+    ends = list(accumulate((math.prod(shape) for shape in shapes), initial=0))
     return [
         flat[start:stop].reshape(shape)
         for start, stop, shape in zip(ends, ends[1:], shapes, strict=False)

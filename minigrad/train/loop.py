@@ -71,7 +71,8 @@ def fit(
         loader: batches of (inputs, targets).
         optimizer: of the model's parameters.
         epochs: passes over the loader, in all (those of an earlier run that is resumed included).
-        validation: held-out batches to evaluate on after every epoch.
+        validation: held-out batches to evaluate on after every epoch. Several ranks share the work
+            if this loader has a `DistributedSampler`, too; otherwise each does all of it.
         loss_fn: (outputs, targets) -> a single number; with several ranks the mean over a batch.
         metric: (outputs, targets) -> a float to report, or None.
         scheduler: of the learning rate; stepped after every batch if it is a OneCycleLR, else after
