@@ -234,9 +234,9 @@ class Adam(Optimizer):
         correction1 = 1.0 - self.beta1**steps
         root_correction2 = math.sqrt(1.0 - self.beta2**steps)
 
-        np.subtract(gradient, average, out=update)
-        update *= 1.0 - self.beta1
-        average += update  # beta1 * average + (1 - beta1) * gradient
+        np.multiply(gradient, 1.0 - self.beta1, out=update)
+        average *= self.beta1
+        average += update
 
         gradient *= gradient
         gradient *= 1.0 - self.beta2
