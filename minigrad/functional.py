@@ -543,7 +543,7 @@ class Windows:
         """For pooling: every window must see the image. Returns the output shape."""
         counts = self.output_shape(x)
         if self.pads == _NO_PADS:
-            return counts
+            return counts  # all they see is the image
         for axis, name in enumerate(("height", "width")):
             before, after = self.pads[axis]
             size, window, stride = x.shape[axis + 1], self.kernel_size[axis], self.stride[axis]

@@ -34,9 +34,10 @@ class SlidingWindow(Module):
 
     def windows(self, where: str, *geometry: Any) -> F.Windows:
         """The windows of this geometry, as `F.Windows` takes it; anew only if it has changed."""
-        if self._resolved is None or self._resolved[0] != geometry:
-            self._resolved = geometry, F.Windows(where, *geometry)
-        return self._resolved[1]
+        resolved = self._resolved  # looked at once, since another thread may set it
+        if resolved is None or resolved[0] != geometry:
+            resolved = self._resolved = geometry, F.Windows(where, *geometry)
+        return resolved[1]
 
 
 class Dense(Module):
