@@ -187,6 +187,36 @@ def test_evaluation_is_shared_and_exact(size):
     assert results[0]["alone loss"] == expected["whole loss"] and "alone loss" not in results[1]
 
 
+class EachItsOwn:
+    """Held-out batches of which every rank has others; after the first epoch, worse ones."""
+
+    def __init__(self, factor):
+        self.factors = iter([1.0, factor, factor])
+
+    def __iter__(self):
+        pixels, labels = images(11, distributed.rank())
+        yield mg.Tensor(pixels * next(self.factors)), mg.Tensor(labels)
+
+
+def with_results_of_their_own():
+    """Which must not have ranks choose other learning rates, or one of them diverge alone."""
+    results = {}
+    for name, factor in (("worse", 1e3), ("nan", np.nan)):
+        validation = EachItsOwn(factor if distributed.rank() == 1 else 0.5)
+        found = run(network(), schedule="plateau", epochs=3, validation=validation)
+        results |= {f"{name} {key}": array for key, array in found.items()}
+    return results
+
+
+@needs_mpi
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_of_held_out_data_that_are_not_shared_rank_0_decides():
+    first, second = on_ranks(2, with_results_of_their_own)
+    for name, array in first.items():
+        assert array.tobytes() == second[name].tobytes(), name
+    assert np.isfinite(first["nan history test_loss"]).all()
+
+
 # --- random streams -------------------------------------------------------------------------------
 
 
@@ -476,7 +506,7 @@ DISAGREEMENTS = {
     "labels": "array 1 of the data: int64 of shape (29,) with checksum ",
     "held-out data": "array 0 of the held-out data: float64 of shape (11, 6, 5, 2) with checksum ",
     "held-out sampler": "the sampler of the held-out data: True on ranks 0 and 2, False on rank 1;",
-    "loader's seed": "the loader's seed: 4 on ranks 0 and 2, 7 on rank 1; give the same",
+    "loader's seed": "the loader's seed: 4 on ranks 0 and 2, 7 on rank 1; give the DataLoader of",
     "batch size": "the loader's batch_size: 7 on ranks 0 and 2, 8 on rank 1",
     "order": "the loader's shuffle: True on ranks 0 and 2, False on rank 1",
     "seed": "the library's random state: 'checksum ",
@@ -494,6 +524,7 @@ WAYS_OUT = {
     "weights": "models made with different seeds do; call manual_seed(seed) with the same seed on "
     "every rank, or distributed.broadcast_parameters(model)",
     "data": "load the same data on every rank; the sampler takes each one's part",
+    "loader's seed": "or call manual_seed(seed) with the same seed before it draws one",
     "seed": "call manual_seed(seed), or make the generator, with the same seed on every rank",
 }
 
@@ -505,8 +536,14 @@ REFUSED = {
     "give distributed.DistributedOptimizer(optimizer), also to the scheduler",
     "plain norm": "fit: 3 ranks train together, but layers.1 is a BatchNorm, which would normalise "
     "each rank's part by itself; distributed.convert_sync_batchnorm(model)",
+    "own norm": "fit: 3 ranks train together, but layers.1 is a OwnNorm, which would normalise "
+    "each rank's part by itself; derive its class from distributed.SyncBatchNorm",
     "stream": "fit: 3 ranks train together, but layers.4.rng draws from SFC64, which cannot give",
 }
+
+
+class OwnNorm(nn.BatchNorm):
+    """Not told to look at other ranks."""
 
 
 def refusals(folder):
@@ -539,6 +576,8 @@ def refusals(folder):
             case.wrap = lambda optimizer: optimizer
         elif name == "plain norm":
             case.model.layers.insert(1, nn.BatchNorm(4))
+        elif name == "own norm":
+            case.model.layers.insert(1, OwnNorm(4))
         else:
             case.model.layers[4].rng = np.random.Generator(np.random.SFC64(0))
         try:

@@ -72,7 +72,8 @@ def fit(
         optimizer: of the model's parameters.
         epochs: passes over the loader, in all (those of an earlier run that is resumed included).
         validation: held-out batches to evaluate on after every epoch. Several ranks share the work
-            if this loader has a `DistributedSampler`, too; otherwise each does all of it.
+            if this loader has a `DistributedSampler`, too; otherwise each does all of it, and what
+            rank 0 finds counts.
         loss_fn: (outputs, targets) -> a single number; with several ranks the mean over a batch.
         metric: (outputs, targets) -> a float to report, or None.
         scheduler: of the learning rate; stepped after every batch if it is a OneCycleLR, else after
@@ -133,7 +134,9 @@ def fit(
                 means = _train_one_epoch(parts, epoch, batches, loss_fn, metric, display)
             record = {"epoch": epoch, **means}
             if validation is not None:
-                results = evaluate(model, validation, loss_fn, metric)
+                results = together.results_for_all(
+                    validation, evaluate(model, validation, loss_fn, metric)
+                )
                 if not math.isfinite(results["loss"]):
                     raise _divergence(
                         parts, f"the held-out loss is {results['loss']} at the end", epoch

@@ -5,6 +5,7 @@ In a plain process each of these functions does nothing.
 - `check_parts_are_shared`, `check_inputs_agree`, `check_states_agree`: refused before the first
   step.
 - `means_of_batch`, `totals_of_ranks`: numbers of the parts -> numbers of the whole.
+- `results_for_all`: numbers of held-out data that are not shared -> the same on every rank.
 - `part_random_streams`, `join_random_streams`: other masks on every rank, the same on every run.
 """
 
@@ -23,6 +24,7 @@ from ..data import DataLoader
 from ..distributed import (
     DistributedOptimizer,
     DistributedSampler,
+    SyncBatchNorm,
     check_agreement,
     rank,
     size,
@@ -64,11 +66,16 @@ def check_parts_are_shared(parts: Parts) -> None:
             "distributed.DistributedOptimizer(optimizer), also to the scheduler"
         )
     for name, module in parts.model.named_modules():
-        if type(module) is BatchNorm:
+        if isinstance(module, BatchNorm) and not isinstance(module, SyncBatchNorm):
+            kind = type(module)
             raise ValueError(
-                f"{several} {name or 'the model'} is a BatchNorm, which would normalise each "
-                "rank's part by itself; distributed.convert_sync_batchnorm(model) makes it "
-                "normalise the whole batch"
+                f"{several} {name or 'the model'} is a {kind.__name__}, which would normalise each "
+                "rank's part by itself; "
+                + (
+                    "distributed.convert_sync_batchnorm(model) makes it normalise the whole batch"
+                    if kind is BatchNorm
+                    else "derive its class from distributed.SyncBatchNorm"
+                )
             )
     for name, generator in parts.generators().items():
         if not hasattr(generator.bit_generator, "jumped"):
@@ -130,6 +137,11 @@ def check_states_agree(parts: Parts) -> None:
     if size() == 1:
         return
     arrays, rest = parts.state()
+    _check(
+        {"the loader's seed": rest["loader"].pop("seed")},
+        "give the DataLoader of every rank the same seed, or call manual_seed(seed) with the same "
+        "seed before it draws one",
+    )
     _check(
         {f"the loader's {name}": value for name, value in rest["loader"].items()},
         "give the same to the DataLoader of every rank",
@@ -209,6 +221,19 @@ def means_of_batch(
 def totals_of_ranks(totals: RunningMeans) -> RunningMeans:
     """Of a pass over a loader of which every rank had its parts."""
     return RunningMeans(*_sums(totals.count, totals.sums))
+
+
+def results_for_all(loader: object, results: dict[str, float]) -> dict[str, float]:
+    """What rank 0 found on a loader, unless the ranks have shared the work.
+
+    Others may have been given other batches, or round differently on another kind of machine. What
+    follows from the results, such as the learning rate, must not differ.
+    """
+    comm = communicator()
+    if comm is None or is_shared(loader):
+        return results
+    of_rank_0: dict[str, float] = comm.bcast(results, root=0)
+    return of_rank_0
 
 
 def _sums(count: int, sums: dict[str, float]) -> tuple[int, dict[str, float]]:
