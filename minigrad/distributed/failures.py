@@ -4,6 +4,7 @@ A rank that raises would leave the others waiting in a sum for a part that never
 
 - `watch`: from now on, an exception that nobody catches ends the job, and so does Ctrl-C.
 - `end_the_job`: say why, and end all ranks.
+- `refuse_when_interrupted`: for what needs the other ranks.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ READING = 0.25  # seconds; what the launcher has not read when the job ends may 
 
 INTERRUPTED = 130  # what shells return after Ctrl-C
 
+_interrupted = False  # this process, by Ctrl-C
+
 
 def watch(comm: MPI.Intracomm) -> None:
     """End the job when an exception leaves this process, and have Ctrl-C interrupt rank 0 only.
@@ -46,12 +49,27 @@ def watch(comm: MPI.Intracomm) -> None:
         end_the_job(comm, f"{text}\nThis ends the job.", 1)
 
     def interrupted(number: int, frame: FrameType | None) -> NoReturn:
+        global _interrupted
+        _interrupted = True
         atexit.register(_end, INTERRUPTED)
         raise KeyboardInterrupt
 
     sys.excepthook = uncaught
     if threading.current_thread() is threading.main_thread():  # others may not change it
         signal.signal(signal.SIGINT, interrupted if comm.rank == 0 else signal.SIG_IGN)
+
+
+def refuse_when_interrupted() -> None:
+    """A program may go on after a KeyboardInterrupt, but the other ranks are somewhere else.
+
+    They wait in a sum for the next part of something, and would take for it whatever comes.
+    """
+    if _interrupted:
+        raise RuntimeError(
+            "minigrad.distributed: Ctrl-C has interrupted rank 0 alone, which is out of step with "
+            "the other ranks since then; do what needs none of them, such as saving, and end: that "
+            "ends the job"
+        )
 
 
 def end_the_job(comm: MPI.Intracomm, message: str, code: int) -> NoReturn:

@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
 
-@functools.cache
 def communicator() -> MPI.Intracomm | None:
-    """What connects the ranks; None in a plain process.
+    """What connects the ranks, for one that will talk to the others; None in a plain process."""
+    failures.refuse_when_interrupted()
+    return _connection()
 
-    Found out once. In a job that is when MPI starts and `failures.watch` begins.
-    """
+
+@functools.cache
+def _connection() -> MPI.Intracomm | None:
+    """Found out once. In a job that is when MPI starts and `failures.watch` begins."""
     launched = processes_launched(os.environ)
     world = None if launched == 1 else connect(launched)
     if world is None:
@@ -36,7 +39,7 @@ def rank() -> int:
     >>> rank()
     0
     """
-    comm = communicator()
+    comm = _connection()
     return 0 if comm is None else comm.rank
 
 
@@ -50,7 +53,7 @@ def size() -> int:
     >>> size()
     1
     """
-    comm = communicator()
+    comm = _connection()
     return 1 if comm is None else comm.size
 
 
@@ -88,7 +91,7 @@ def abort(message: str, code: int = 1) -> NoReturn:
     Raises:
         SystemExit: in a plain process.
     """
-    comm = communicator()
+    comm = _connection()
     if comm is None:
         print(message, file=sys.stderr)
         raise SystemExit(code)

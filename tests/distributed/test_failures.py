@@ -144,6 +144,22 @@ def test_ctrl_c_can_be_handled_by_rank_0():
     assert (out, err) == (["0 was interrupted", "0 has written what it had"], [])
 
 
+@needs_mpi
+def test_after_ctrl_c_nothing_can_be_shared():
+    """The others wait in another sum, and would take this part for one of it."""
+    code, _, err = interrupt("""
+        try:
+            if rank == 0: print("ready", flush=True)
+            train()
+        except KeyboardInterrupt:
+            assert (distributed.rank(), distributed.size()) == (0, 2)
+            distributed.sum_over_ranks(np.ones(50_000, np.float32))
+    """)
+    assert code == 1
+    assert err[-2].startswith("RuntimeError: minigrad.distributed: Ctrl-C has interrupted rank 0")
+    assert err[-1] == "This ends the job."
+
+
 # --- launchers ------------------------------------------------------------------------------------
 
 PLAIN = "from minigrad import distributed; "
