@@ -14,7 +14,8 @@ imported only where a launcher started more than one process (the extra `mpi` in
 What happens to the process, once `size() > 1` has been asked for: an exception that nobody catches
 ends the job instead of leaving the other ranks waiting (`sys.excepthook`), and Ctrl-C is a
 KeyboardInterrupt in rank 0 only, which may save what it has, but can share nothing any more. What
-ends a single rank (`sys.exit` in one of them) leaves the others waiting: use `abort`.
+ends a single rank (`sys.exit` in one of them) leaves the others waiting: use `abort`. A rank that
+has ended says so if the others do not within half a minute.
 `MINIGRAD_DISTRIBUTED=0` in the environment makes every process a plain one, for programs under a
 launcher that have nothing to do with each other.
 """

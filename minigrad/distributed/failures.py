@@ -2,7 +2,8 @@
 
 A rank that raises would leave the others waiting in a sum for a part that never comes.
 
-- `watch`: from now on, an exception that nobody catches ends the job, and so does Ctrl-C.
+- `watch`: from now on, an exception that nobody catches ends the job, and so does Ctrl-C; a rank
+  that has ended and waits long for the others says so.
 - `end_the_job`: say why, and end all ranks.
 - `refuse_when_interrupted`: for what needs the other ranks.
 """
@@ -10,6 +11,7 @@ A rank that raises would leave the others waiting in a sum for a part that never
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import signal
 import sys
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 PATIENCE = 1.0  # seconds that rank 0 is given to speak first
 
 READING = 0.25  # seconds; what the launcher has not read when the job ends may be lost
+
+LONG = 30.0  # seconds that a rank waits for others to end before it says so
 
 INTERRUPTED = 130  # what shells return after Ctrl-C
 
@@ -55,6 +59,7 @@ def watch(comm: MPI.Intracomm) -> None:
         raise KeyboardInterrupt
 
     sys.excepthook = uncaught
+    atexit.register(_wait_for_the_others, comm)
     if threading.current_thread() is threading.main_thread():  # others may not change it
         signal.signal(signal.SIGINT, interrupted if comm.rank == 0 else signal.SIG_IGN)
 
@@ -83,6 +88,30 @@ def end_the_job(comm: MPI.Intracomm, message: str, code: int) -> NoReturn:
         message = f"rank {comm.rank} of {comm.size}: {message}"
     print(message, file=sys.stderr)
     _end(code)
+
+
+def _wait_for_the_others(comm: MPI.Intracomm) -> None:
+    """At the end of this rank. MPI ends in all at once, and would wait without a word."""
+    from mpi4py import MPI
+
+    if MPI.Is_finalized():  # the program has seen to it
+        return
+    try:
+        all_have_ended = comm.Ibarrier()
+        deadline = time.monotonic() + LONG
+        while not all_have_ended.Test():
+            if time.monotonic() > deadline:
+                print(
+                    f"rank {comm.rank} of {comm.size} ended {LONG:g} s ago, and others have not; if "
+                    "they wait for it to take part in something, they wait for ever: Ctrl-C, "
+                    "twice, ends the job",
+                    file=sys.stderr,
+                    flush=True,
+                )
+                deadline = math.inf
+            time.sleep(0.01)
+    except KeyboardInterrupt:
+        end_the_job(comm, "interrupted", INTERRUPTED)
 
 
 def _end(code: int) -> NoReturn:

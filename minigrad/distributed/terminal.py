@@ -25,7 +25,10 @@ def launchers_terminal() -> TextIO | None:
     if size() == 1:
         return None
     try:
-        descriptor = os.open(f"/proc/{_launcher()}/fd/2", os.O_WRONLY | os.O_NOCTTY)
+        errors = Path(f"/proc/{_launcher()}/fd/2")
+        if not errors.is_char_device():  # to open a pipe could wait for a reader
+            return None
+        descriptor = os.open(errors, os.O_WRONLY | os.O_NOCTTY)
     except OSError:
         return None
     if os.isatty(descriptor):

@@ -75,6 +75,36 @@ def test_the_death_of_a_rank_ends_the_job():
 
 
 @needs_mpi
+@pytest.mark.parametrize("ending", [0, 1])
+def test_a_rank_that_ends_alone_says_so(ending):
+    """The others may be busy, or wait for it for ever, which it cannot know."""
+    code, _, err = mpiexec(
+        3,
+        *python(f"""
+        from minigrad.distributed import failures
+        failures.LONG = 0.125
+        if rank != {ending}:
+            time.sleep(1)
+        print(rank)
+        """),
+    )
+    assert code == 0
+    said = f"rank {ending} of 3 ended 0.125 s ago, and others have not; if they wait for it"
+    assert err.count(said) == 1 and err.endswith("Ctrl-C, twice, ends the job\n")
+
+
+@needs_mpi
+def test_ctrl_c_ends_a_job_that_waits_for_a_rank_for_ever():
+    code, out, err = interrupt("""
+        if rank == 0:
+            print("ready", flush=True)
+        else:
+            train()
+    """)
+    assert (code, out, err) == (130, [], ["interrupted"])
+
+
+@needs_mpi
 @pytest.mark.parametrize("who", ["size > 0", "rank == 1"])
 def test_abort_ends_the_job_with_its_code(who):
     code, out, err = mpiexec(
