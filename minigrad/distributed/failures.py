@@ -102,8 +102,8 @@ def _wait_for_the_others(comm: MPI.Intracomm) -> None:
         while not all_have_ended.Test():
             if time.monotonic() > deadline:
                 print(
-                    f"rank {comm.rank} of {comm.size} ended {LONG:g} s ago, and others have not; if "
-                    "they wait for it to take part in something, they wait for ever: Ctrl-C, "
+                    f"rank {comm.rank} of {comm.size} ended {LONG:g} s ago, and others have not; "
+                    "if they wait for it to take part in something, they wait for ever: Ctrl-C, "
                     "twice, ends the job",
                     file=sys.stderr,
                     flush=True,
