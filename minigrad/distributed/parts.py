@@ -64,7 +64,8 @@ def batch_share(items: int) -> float:
 
     A loss is the mean over a rank's part, and gradients are averaged over ranks. Where parts differ
     in size, that is the mean over the whole batch only if each loss counts as much as its items:
-    `loss.backward(gradient=batch_share(len(targets)))`. It is 1.0 where parts are even.
+    `loss.backward(gradient=batch_share(len(targets)))`. It is 1.0 where parts are even. Of an empty
+    part most losses cannot be taken; `outputs.sum()` in its place takes part and counts nothing.
 
     Args:
         items: in this rank's part; may be 0, but not on all ranks.
