@@ -97,6 +97,7 @@ def _wait_for_the_others(comm: MPI.Intracomm) -> None:
     if MPI.Is_finalized():  # the program has seen to it
         return
     try:
+        sys.stdout.flush()  # Python would do it afterwards, if that comes
         all_have_ended = comm.Ibarrier()
         deadline = time.monotonic() + LONG
         while not all_have_ended.Test():

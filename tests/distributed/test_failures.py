@@ -78,17 +78,19 @@ def test_the_death_of_a_rank_ends_the_job():
 @pytest.mark.parametrize("ending", [0, 1])
 def test_a_rank_that_ends_alone_says_so(ending):
     """The others may be busy, or wait for it for ever, which it cannot know."""
-    code, _, err = mpiexec(
+    code, out, err = mpiexec(
         3,
         *python(f"""
         from minigrad.distributed import failures
         failures.LONG = 0.125
         if rank != {ending}:
             time.sleep(1)
-        print(rank)
+            print("later", flush=True)
+        else:
+            print("first")
         """),
     )
-    assert code == 0
+    assert (code, out) == (0, "first\nlater\nlater\n")
     said = f"rank {ending} of 3 ended 0.125 s ago, and others have not; if they wait for it"
     assert err.count(said) == 1 and err.endswith("Ctrl-C, twice, ends the job\n")
 
@@ -274,7 +276,7 @@ def test_rank_0_goes_first(tmp_path):
             if rank == 0:
                 time.sleep(0.3)
                 file.write_text("loaded")
-            print(file.read_text(), rank)
+            print(file.read_text(), rank, flush=True)  # or the order is that of the ends
         try:
             with distributed.main_first():
                 raise OSError(f"no network on {{rank}}")
