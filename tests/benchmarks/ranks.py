@@ -114,7 +114,7 @@ def calls_by_name(net: str, batch: int) -> dict[str, Callable[[], Any]]:
 
     def exchange() -> None:
         distributed.batch_share(len(y))
-        distributed.all_reduce_gradients(model)
+        distributed.all_reduce_gradients(optimizer.params)
 
     def sum_of(count: int) -> Callable[[], Any]:
         array = np.ones(count // 4, np.float32)
