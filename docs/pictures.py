@@ -41,7 +41,7 @@ from minigrad import functional as F
 from minigrad.files import whole_file
 from minigrad.text import readable_bytes, table
 from models import tiny_cnn
-from tests.benchmarks import conv_op
+from tests.benchmarks import conv_op, data_parallel
 
 IMAGES = Path(__file__).parent / "images"
 
@@ -236,6 +236,12 @@ def planes(path: Path) -> None:
         1, 1, (3, 2), stride=(2, 1), padding=((1, 0), (0, 2)), dilation=(1, 2), bias=False
     )
     viz.planes_film(conv, (6, 5, 1), path)
+
+
+@picture("png", among=EXPERIMENTS)
+def ranks(path: Path) -> None:
+    """What several processes gain, on this machine; needs PyTorch and MPI, and takes minutes."""
+    data_parallel.main(["--plot", str(path)])
 
 
 @picture("gif")
