@@ -391,6 +391,22 @@ def _swap_last(x: Any) -> Any:
     return transpose(x, axes=axes) if isinstance(x, Differentiable) else x.transpose(axes)
 
 
+def in_order_of(reference: Array, x: Array) -> Array:
+    """x in the memory order of the reference, copied if need be: mixing orders costs far more."""
+    if axes_in_memory(x) == axes_in_memory(reference):
+        return x
+    copy = np.empty_like(reference, dtype=x.dtype, shape=x.shape)
+    copy[...] = x
+    return copy
+
+
+def axes_in_memory(x: Array) -> list[int]:
+    """The axes longer than 1, outermost in memory first."""
+    return sorted(
+        (axis for axis in range(x.ndim) if x.shape[axis] > 1), key=lambda axis: -x.strides[axis]
+    )
+
+
 def _memory_order(a: Array) -> list[int]:
     """The leading axes, outermost in memory first."""
     return sorted(range(a.ndim - 1), key=lambda axis: -a.strides[axis])

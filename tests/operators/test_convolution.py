@@ -895,12 +895,21 @@ def test_refused(error, message, call):
 
 @pytest.mark.parametrize("cells", [1, 40, 500, 10**6], ids=lambda cells: f"{cells} cells")
 @pytest.mark.parametrize("too_even", [1, 512], ids=["gaps", "no gaps"])
-def test_every_cut_into_blocks_computes_the_same(cells, too_even, monkeypatch):
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"stride": (1, 2), "padding": ((2, 0), (1, 3))},
+        {"dilation": (1, 2)},  # SAME, so the gradient is a convolution with the turned kernel
+        {"padding": ((0, 2), (1, 0))},  # likewise, in other places
+    ],
+    ids=["any", "same", "moved"],
+)
+def test_every_cut_into_blocks_computes_the_same(cells, too_even, options, monkeypatch):
     """Single positions, parts of rows, some rows, everything at once."""
     monkeypatch.setattr(convolution, "BLOCK_CELLS", cells)
     monkeypatch.setattr(convolution, "TOO_EVEN", too_even)
     x = mg.Tensor(numbers(2, 7, 8, 3), requires_grad=True)
-    layer = nn.Conv2D(3, 4, (3, 2), stride=(1, 2), padding=((2, 0), (1, 3))).astype(np.float64)
+    layer = nn.Conv2D(3, 4, (3, 2), **options).astype(np.float64)
     layer.bias.data[:] = numbers(4)
     results = []
     for fast in (True, False):
