@@ -207,6 +207,11 @@ def conv2d(
         bias = _bias("conv2d", bias, filters)
     if windows is None:
         windows = Windows("conv2d", (kh, kw), stride, padding, dilation)
+    elif windows.kernel_size != (kh, kw):
+        raise ValueError(
+            f"conv2d: windows are of kernel_size={windows.kernel_size}, and the kernel of shape "
+            f"{kernel.shape} needs ({kh}, {kw})"
+        )
     windows.output_shape(x)
     if groups == 1 and fast_paths_enabled():
         return _windows_affine(x, kernel, bias, windows.window)

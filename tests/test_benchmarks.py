@@ -280,10 +280,11 @@ def test_a_job_that_dies_is_named():
     job.close()
 
 
-def test_a_sum_is_two_exchanges():
-    """Of 100 bytes over 5 ranks: 4 messages of 20 bytes to others, twice."""
+def test_a_sum_is_one_exchange_or_two():
+    """Over 5 ranks: 4 messages of 100 bytes; or of a fifth of 10,000 * 5, twice."""
     link = data_parallel.Link(latency=1.0, overhead=0.25, bandwidth=8.0)
-    assert link.seconds(5, 100) == 2 * (1 + 4 * 0.25 + 80 / 8)
+    assert link.seconds(5, 100) == 1 + 4 * 0.25 + 400 / 8
+    assert link.seconds(5, 50_000) == 2 * (1 + 4 * 0.25 + 40_000 / 8)
 
 
 def test_the_link_in_memory_is_the_one_that_was_measured():
@@ -293,9 +294,9 @@ def test_the_link_in_memory_is_the_one_that_was_measured():
 
 
 def test_efficiencies():
-    """A step of 1 s and 0.5 s an image; each sum takes 2 * (n - 1) s within a machine of 16."""
+    """A step of 1 s and 0.5 s an image; each of two sums takes n - 1 s within a machine of 16."""
     work = data_parallel.Work(per_step=1.0, per_image=0.5, gradients=0, handling=3.0)
-    memory, network = data_parallel.Link(0, 1, 1), data_parallel.Link(0, 2, 1)
+    memory, network = data_parallel.Link(0, 1, np.inf), data_parallel.Link(0, 2, np.inf)
     by_batch = data_parallel.efficiencies(work, memory, network)
     two, many = 0, data_parallel.RANKS.index(64)
     grown, fixed = by_batch.values()

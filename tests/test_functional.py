@@ -488,3 +488,14 @@ def test_linear_is_the_same_to_the_bit_with_the_bias_added_in_place(shape, dtype
     for quick, plain in zip(*results, strict=True):
         np.testing.assert_array_equal(quick, plain)
         assert quick.dtype == plain.dtype
+
+
+def test_windows_of_another_kernel_are_refused():
+    windows = F.Windows("conv2d", (2, 3), 1, "SAME")
+    kernel = np.ones((3, 2, 1, 1))
+    with pytest.raises(ValueError) as caught:
+        F.conv2d(np.ones((1, 5, 6, 1)), kernel, windows=windows)
+    message = "windows are of kernel_size=(2, 3), and the kernel of shape (3, 2, 1, 1) needs (3, 2)"
+    assert str(caught.value) == f"conv2d: {message}"
+    same = F.conv2d(np.ones((1, 5, 6, 1)), kernel, windows=F.Windows("conv2d", (3, 2), 1, "VALID"))
+    assert same.shape == (1, 3, 5, 1)

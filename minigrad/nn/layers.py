@@ -10,6 +10,7 @@ own (`mg.manual_seed`).
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def bias_parameter(size: int) -> Tensor:
 
 
 class SlidingWindow(Module):
-    """What layers share whose window slides over images: they resolve its geometry once."""
+    """What layers share whose window slides over images: `windows`, its geometry resolved once."""
 
     _resolved: tuple[Any, F.Windows] | None = None
 
@@ -36,7 +37,8 @@ class SlidingWindow(Module):
         """The windows of this geometry, as `F.Windows` takes it; anew only if it has changed."""
         resolved = self._resolved  # looked at once, since another thread may set it
         if resolved is None or resolved[0] != geometry:
-            resolved = self._resolved = geometry, F.Windows(where, *geometry)
+            # A copy, for lists in it may be changed in place.
+            resolved = self._resolved = deepcopy(geometry), F.Windows(where, *geometry)
         return resolved[1]
 
 

@@ -2,8 +2,8 @@
 
 - `im2col` copies the window under every output cell into a row; `col2im`, its adjoint, adds rows
   back to where they came from. A convolution is im2col and then Dense's matrix product.
-- `windows_affine` is the two in one, and a bias, a few rows at a time: the rows are never all in
-  memory. `windows_matmul`, `matmul_to_windows` and `windows_outer_sum` are its derivatives.
+- `windows_affine` is the two in one, and a bias, a block of rows at a time: large ones are never
+  all in memory. `windows_matmul`, `matmul_to_windows` and `windows_outer_sum` are its derivatives.
 - `window_max` takes the maximum of windows along one axis and remembers the winners;
   `scatter_to_winners` sends values back to them, `gather_winners` is its adjoint.
 - `tile_max` is quicker where windows lie side by side; with `scatter_to_tiles` and
@@ -183,7 +183,7 @@ def _times_matrix(
         times_columns(weight.T, rows, product)
         if bias is not None:
             product += bias[:, None]
-    return as_images(out), rows if rows.size == windows.size else None
+    return as_images(out), rows if windows.size <= BLOCK_CELLS else None
 
 
 @primitive

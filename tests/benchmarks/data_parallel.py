@@ -26,6 +26,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.distributed.sums import SMALL
+
 from .nets import NETS, minigrad_net
 from .ranks import SUMS, Job
 from .report import Table, digits, installed, milliseconds, parser, print_machine, write_json
@@ -117,9 +119,11 @@ def _bytes(count: int) -> str:
 
 # --- prediction -----------------------------------------------------------------------------------
 #
-# A sum over n ranks is two exchanges, in each of which a rank sends a message to every other one,
-# of an n-th of the array. By the LogGP model (Alexandrov et al., 1995) an exchange takes
-#     latency + (n - 1) * overhead + (n - 1) / n * bytes / bandwidth.
+# In an exchange between n ranks each sends a message to every other one. By the LogGP model
+# (Alexandrov et al., 1995) it takes
+#     latency + (n - 1) * overhead + (n - 1) * bytes of a message / bandwidth.
+# A sum is two exchanges of messages that are an n-th of the array, or of a small array one of all
+# of it. A step makes two sums: of the sizes of the parts, and of the gradients.
 
 
 class Link(NamedTuple):
@@ -132,10 +136,13 @@ class Link(NamedTuple):
     def seconds(self, ranks: int, count: int) -> float:
         """Of a sum of so many bytes."""
         others = ranks - 1
-        moved = others / ranks * count / self.bandwidth
-        return 2 * (self.latency + others * self.overhead + moved)
+        start = self.latency + others * self.overhead
+        if count * ranks <= SMALL:
+            return start + others * count / self.bandwidth
+        return 2 * (start + others * count / ranks / self.bandwidth)
 
 
+PART_SIZE = 8  # bytes, of the number that says how large a part is
 RANKS_PER_MACHINE = 16  # they share its network
 OVERHEAD = 0.5e-6  # of one message; a common value, not measured
 # Typical of what clusters have: 10 Gbit/s Ethernet, and 100 Gbit/s InfiniBand.
@@ -151,8 +158,9 @@ FIXED = 4096  # images in a batch that all ranks share
 def link_in_memory(measured: Sequence[float]) -> Link:
     """The link between two ranks of one machine that fits the sums measured, best as a ratio."""
     sizes, seconds = np.array(SUMS, float), np.array(measured)
-    # seconds = 2 * start + bytes / bandwidth; every row divided by its seconds
-    columns = np.stack([np.full(len(sizes), 2.0), sizes], axis=1) / seconds[:, None]
+    # seconds = exchanges * start + bytes / bandwidth; every row divided by its seconds
+    exchanges = np.where(2 * sizes <= SMALL, 1, 2)
+    columns = np.stack([exchanges, sizes], axis=1) / seconds[:, None]
     start, per_byte = np.linalg.lstsq(columns, np.ones(len(sizes)), rcond=None)[0]
     return Link(max(start, OVERHEAD) - OVERHEAD, OVERHEAD, 1 / per_byte)
 
@@ -171,7 +179,8 @@ class Work(NamedTuple):
 
     def shared(self, images: float, ranks: int, link: Link) -> float:
         """Of a step with so many images on each rank."""
-        return self.alone(images) + self.handling + link.seconds(ranks, self.gradients)
+        sums = link.seconds(ranks, PART_SIZE) + link.seconds(ranks, self.gradients)
+        return self.alone(images) + self.handling + sums
 
 
 def measure_work(net: str, memory: Link, rounds: int) -> Work:
@@ -185,7 +194,7 @@ def measure_work(net: str, memory: Link, rounds: int) -> Work:
         exchange = spread([jobs[2].measure("exchange") for _ in range(rounds)]).median
     per_image = (most - least) / (many - few)
     gradients = sum(4 * parameter.size for parameter in minigrad_net(net).parameters())
-    handling = max(0.0, exchange - memory.seconds(2, gradients))
+    handling = max(0.0, exchange - memory.seconds(2, PART_SIZE) - memory.seconds(2, gradients))
     return Work(least - few * per_image, per_image, gradients, handling)
 
 

@@ -468,3 +468,11 @@ def test_bad_arguments(make: Callable[[], Any], error: type[Exception], quoted: 
 def test_bad_inputs(layer: nn.Module, shape: tuple[int, ...], quoted: str) -> None:
     with pytest.raises(ValueError, match=quoted):
         layer(np.zeros(shape, np.float32))
+
+
+def test_a_list_changed_in_place_is_noticed() -> None:
+    layer = nn.Conv2D(1, 2, 3, padding=[1, 1])  # type: ignore[arg-type]
+    images = np.ones((1, 6, 5, 1), np.float32)
+    assert layer(images).shape == (1, 6, 5, 2)
+    layer.padding[0] = 2  # type: ignore[index]
+    assert layer(images).shape == (1, 8, 5, 2)

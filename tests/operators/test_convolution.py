@@ -933,6 +933,15 @@ def test_rows_are_kept_for_the_gradient_where_they_are_one_block(cells, kept, mo
     assert (None if rows is None else rows.shape) == kept
 
 
+def test_rows_of_a_single_position_are_kept_only_if_they_are_few(monkeypatch):
+    """They are one block, for that cannot be cut."""
+    monkeypatch.setattr(convolution, "BLOCK_CELLS", 2 * 30 * 3 - 1)
+    x = mg.Tensor(numbers(2, 5, 6, 3), requires_grad=True)
+    kernel = mg.Tensor(numbers(5, 6, 3, 4), requires_grad=True)
+    with mg.fast_paths(True):
+        assert F.conv2d(x, kernel, padding="VALID").node.saved["rows"] is None
+
+
 @pytest.mark.parametrize(
     "dtypes", [("u1", "u1", "f8"), ("?", "?", "f4"), ("f4", "f4", "f8"), ("u1", "f4", "f4")]
 )
