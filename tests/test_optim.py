@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import gc
 import math
+import pickle
 import weakref
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -334,6 +336,25 @@ def test_memory_layout_does_not_matter(case: str) -> None:
         results.append(x.data)
     for result in results[1:]:
         np.testing.assert_array_equal(result, results[0])
+
+
+@pytest.mark.parametrize("copied", [deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+@pytest.mark.parametrize("kind", [optim.Adam, optim.SGD])
+def test_a_copy_goes_on_like_the_original(
+    copied: Callable[[Any], Any], kind: type[optim.Optimizer]
+) -> None:
+    """Its flat arrays are of its own, and so are the views of them that a step works on."""
+    optimizer = kind([Tensor([1.0, 2.0], requires_grad=True)], lr=0.1)  # type: ignore[call-arg]
+    set_gradients(optimizer.params, [np.array([1.0, -3.0], np.float32)])
+    optimizer.step()
+    twin = copied(optimizer)
+    assert twin.params[0] is not optimizer.params[0]
+    for each in (optimizer, twin):
+        set_gradients(each.params, [np.array([-5.0, 2.0], np.float32)])
+        each.step()
+    np.testing.assert_array_equal(twin.params[0].data, optimizer.params[0].data)
+    for name, array in optimizer.state_dict().items():
+        np.testing.assert_array_equal(twin.state_dict()[name], array)
 
 
 def test_step_without_any_gradient_does_nothing() -> None:

@@ -65,6 +65,21 @@ class FlatGroup:
         self._update_of = self._views(self._update)
         self.averages_of = {name: self._views(flat) for name, flat in self._averages.items()}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy is made of. Views would come out of it as arrays of their own."""
+        return {
+            "parameters": self.parameters,
+            "labels": self.labels,
+            "averages": self._averages,
+            "steps": self.steps,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        FlatGroup.__init__(self, state["parameters"], state["labels"], state["averages"])
+        self.steps = state["steps"]
+        for name, flat in state["averages"].items():
+            self._averages[name][...] = flat
+
     def _views(self, flat: Array) -> list[Array]:
         """Each parameter's part of a flat array, in the parameter's shape."""
         return [
