@@ -7,9 +7,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from ..engine import Array
 from ..nn import Module
 from ..optim import Optimizer
 from ..optim.arguments import parameter_list
+from ..optim.flat import by_dtype, parts_of
 from ..tensor import Tensor
 from .agreement import check_agreement
 from .ranks import communicator
@@ -40,11 +39,11 @@ def broadcast_parameters(module: Module) -> None:
     comm = communicator()
     if comm is None:
         return
-    for names in _by_dtype({name: array.dtype for name, array in state.items()}):
+    for names in by_dtype({name: array.dtype for name, array in state.items()}):
         flat = np.concatenate([state[name].reshape(-1) for name in names])
         comm.Bcast(flat.view(np.uint8), root=0)
         shapes = [state[name].shape for name in names]
-        state.update(zip(names, _parts(flat, shapes), strict=True))
+        state.update(zip(names, parts_of(flat, shapes), strict=True))
     module.load_state_dict(state)
 
 
@@ -79,7 +78,7 @@ def all_reduce_gradients(target: Module | Iterable[Tensor] | Array) -> None:
         _check_gradient(parameter, f"{where}: params[{position}]")
     if communicator() is None:
         return
-    for positions in _by_dtype({i: tensor.dtype for i, tensor in enumerate(parameters)}):
+    for positions in by_dtype({i: tensor.dtype for i, tensor in enumerate(parameters)}):
         _average_gradients([parameters[position] for position in positions])
 
 
@@ -93,7 +92,7 @@ def _average_gradients(parameters: Sequence[Tensor]) -> None:
     ]
     average = _average(np.concatenate([*gradients, counts]))
     shapes = [parameter.shape for parameter in parameters]
-    *averages, counts = _parts(average, [*shapes, counts.shape])
+    *averages, counts = parts_of(average, [*shapes, counts.shape])
     for parameter, gradient, count in zip(parameters, averages, counts, strict=True):
         parameter.grad = Tensor(gradient) if count else None
 
@@ -115,23 +114,6 @@ def _check_gradient(parameter: Tensor, label: str) -> None:
             f"{label} is {parameter.shape} {parameter.dtype}, but its grad is {gradient.shape} "
             f"{gradient.dtype}; they must be equal"
         )
-
-
-def _by_dtype(dtypes: Mapping[Any, np.dtype[Any]]) -> list[list[Any]]:
-    """Keys with the same dtype together, in the order of the first of each."""
-    groups: dict[np.dtype[Any], list[Any]] = {}
-    for key, dtype in dtypes.items():
-        groups.setdefault(dtype, []).append(key)
-    return list(groups.values())
-
-
-def _parts(flat: Array, shapes: Sequence[tuple[int, ...]]) -> list[Array]:
-    """The arrays that lie end to end in a flat one, as views."""
-    ends = list(accumulate((math.prod(shape) for shape in shapes), initial=0))
-    return [
-        flat[start:stop].reshape(shape)
-        for start, stop, shape in zip(ends, ends[1:], shapes, strict=False)
-    ]
 
 
 class DistributedOptimizer(Optimizer):

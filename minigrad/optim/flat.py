@@ -2,6 +2,7 @@
 
 - `FlatGroup`: the parameters of one dtype, and flat arrays for what a step needs of them.
 - `Run`: the part of a group that one step can treat as one: what an update rule works on.
+- `by_dtype`, `parts_of`: what can lie in one array, and what lies in it.
 
 A network's parameters are many and small: with NumPy, a dozen calls for each of them cost more
 than the arithmetic. Copying the gradients into one flat array and the updates back is cheap
@@ -11,15 +12,36 @@ against that. The parameters' own arrays stay where they are, so that views of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
 from ..engine import Array
 from ..tensor import Tensor
+
+Key = TypeVar("Key")
+
+
+def by_dtype(dtypes: Mapping[Key, np.dtype[Any]]) -> list[list[Key]]:
+    """Keys with the same dtype together, in the order of the first of each."""
+    groups: dict[np.dtype[Any], list[Key]] = {}
+    for key, dtype in dtypes.items():
+        groups.setdefault(dtype, []).append(key)
+    return list(groups.values())
+
+
+def parts_of(flat: Array, shapes: Iterable[tuple[int, ...]]) -> list[Array]:
+    """The arrays of these shapes that lie end to end in a flat one, as views."""
+    parts, start = [], 0
+    for shape in shapes:
+        stop = start + math.prod(shape)
+        parts.append(flat[start:stop].reshape(shape))
+        start = stop
+    return parts
 
 
 @dataclass(slots=True)
@@ -60,10 +82,12 @@ class FlatGroup:
         self._gradient, self._values, self._update = (np.empty(total, self.dtype) for _ in range(3))
         self._averages = {name: np.zeros(total, self.dtype) for name in averages}
         self._runs: dict[range, Run] = {}  # made so far: nearly always the same ones come again
-        self._gradient_of = self._views(self._gradient)
-        self._values_of = self._views(self._values)
-        self._update_of = self._views(self._update)
-        self.averages_of = {name: self._views(flat) for name, flat in self._averages.items()}
+        self._gradient_of = parts_of(self._gradient, self._shapes)
+        self._values_of = parts_of(self._values, self._shapes)
+        self._update_of = parts_of(self._update, self._shapes)
+        self.averages_of = {
+            name: parts_of(flat, self._shapes) for name, flat in self._averages.items()
+        }
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy is made of. Views would come out of it as arrays of their own."""
@@ -79,13 +103,6 @@ class FlatGroup:
         self.steps = state["steps"]
         for name, flat in state["averages"].items():
             self._averages[name][...] = flat
-
-    def _views(self, flat: Array) -> list[Array]:
-        """Each parameter's part of a flat array, in the parameter's shape."""
-        return [
-            flat[start:stop].reshape(shape)
-            for start, stop, shape in zip(self._ends, self._ends[1:], self._shapes, strict=False)
-        ]
 
     def gather(self, caller: str, with_values: bool) -> list[Run]:
         """Copy in the gradients that there are, and the parameters' values if asked.

@@ -29,14 +29,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from ..engine import Array
 from ..tensor import Tensor
 from .arguments import Number, Switch, check_state, checked_attributes, parameter_list
-from .flat import FlatGroup, Run
+from .flat import FlatGroup, Run, by_dtype
 
 
 class Optimizer:
@@ -54,13 +54,12 @@ class Optimizer:
     def __init__(self, params: Iterable[Tensor], lr: float, weight_decay: float) -> None:
         name = type(self).__name__
         self.params = parameter_list(params, name)
-        by_dtype: dict[np.dtype[Any], list[int]] = {}
         for position, tensor in enumerate(self.params):
             _check_trainable(tensor, f"{name}: params[{position}], shape {tensor.shape},")
-            by_dtype.setdefault(tensor.dtype, []).append(position)
         self.lr = lr
         self.weight_decay = weight_decay
-        self._positions = list(by_dtype.values())  # in `params`, of every group's members
+        # In `params`, of every group's members.
+        self._positions = by_dtype({i: tensor.dtype for i, tensor in enumerate(self.params)})
         self._groups = [
             FlatGroup(
                 [self.params[position] for position in positions],
